@@ -1,0 +1,445 @@
+"""The values that travel between the slots of a training step, and every protocol.
+
+Shapes use: Q queries, K interests, d dimensions, N items, M other candidates per query,
+S sequences, L their length. Ids are rows (dense integers from 0); external ids stay in the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int, Int32, Int64
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from tacit.kernels.rows import Rows
+
+Slot = Literal["sampler", "transform", "refiner", "objective", "regulariser", "update"]
+Need = Literal["routing", "candidate_loss", "local_items", "meta_batch", "pairs", "vectors"]
+Similarity = Literal["dot", "cosine"]
+
+
+# ---------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True, eq=False)
+class CSR:
+    """Sparse boolean matrix: for each row the sorted, distinct columns that it holds.
+
+    `indptr` (rows + 1,) int64, `indices` (nonzeros,) int32, ascending within a row.
+    """
+
+    indptr: Int64[np.ndarray, "rows_plus_one"]
+    indices: Int32[np.ndarray, "nonzeros"]
+    n_columns: int
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.indptr) - 1
+
+    def row(self, row: int) -> Int32[np.ndarray, "degree"]:
+        """Columns of one row, ascending; a view."""
+        return self.indices[self.indptr[row] : self.indptr[row + 1]]
+
+    def degrees(self) -> Int64[np.ndarray, "rows"]:
+        """Number of columns of each row."""
+        return np.diff(self.indptr)
+
+    def select(self, rows: Int[np.ndarray, "chosen"]) -> CSR:
+        """The chosen rows, in that order, as a new matrix."""
+        counts = self.indptr[rows + 1] - self.indptr[rows]
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+        within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], counts)
+        return CSR(indptr, self.indices[np.repeat(self.indptr[rows], counts) + within], self.n_columns)
+
+    @staticmethod
+    def from_pairs(
+        rows: Int[np.ndarray, "pairs"], columns: Int[np.ndarray, "pairs"], n_rows: int, n_columns: int
+    ) -> CSR:
+        """Distinct pairs, sorted. Pairs may repeat and come in any order."""
+        key = np.unique(rows.astype(np.int64) * n_columns + columns)
+        indptr = np.searchsorted(key, np.arange(n_rows + 1, dtype=np.int64) * n_columns)
+        return CSR(indptr.astype(np.int64), (key % max(n_columns, 1)).astype(np.int32), n_columns)
+
+
+class TrainingData(Protocol):
+    """What parts and backbones may know of the data: `bind` and `build` receive it.
+
+    `positives` covers train and meta, never validation or test.
+    """
+
+    @property
+    def n_users(self) -> int: ...
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def positives(self) -> CSR: ...
+    @property
+    def known(self) -> CSR:
+        """Positives and explicit noes: pairs on which the log speaks; no sampler calls them unlabelled."""
+        ...
+
+    @property
+    def noes(self) -> CSR: ...
+    @property
+    def impressions(self) -> CSR:
+        """Shown without action, less what is known otherwise."""
+        ...
+
+    @property
+    def item_counts(self) -> Int64[np.ndarray, "N"]:
+        """Number of positive rows of each item, repeats counted."""
+        ...
+
+
+# ------------------------------------------------------------------------------ values of a step
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Right-padded sequences; lengths tell what is padding, no item id is reserved."""
+
+    items: Int[Tensor, "S L"]
+    lengths: Int[Tensor, "S"]
+    query: Int[Tensor, "Q"]  # flat position in S * L at which each query is read
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What the log says of Q training examples, and nothing else."""
+
+    rows: Int[Tensor, "Q"]  # index of the training example: key of per-example tables
+    users: Int[Tensor, "Q"]
+    targets: Int[Tensor, "Q"]
+    labels: Float[Tensor, "Q"]  # 1; 0 where the log holds an explicit no
+    weights: Float[Tensor, "Q"]  # multiplied into the loss of the example
+    history: History | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, eq=False)
+class Routing:
+    """How history positions feed the interests."""
+
+    weights: Float[Tensor, "Q K L"]
+    mask: Bool[Tensor, "Q L"]
+
+
+@runtime_checkable
+class Items(Protocol):
+    """Item vectors as look-ups, so that a dense, sparse-gradient or sharded table reads alike."""
+
+    def rows(self, ids: Int[Tensor, "*ids"]) -> Float[Tensor, "*ids d"]:
+        """Vectors of the given items."""
+        ...
+
+    def table(self) -> Float[Tensor, "N d"]:
+        """All vectors; only catalogue objectives, transforms' diagnostics and export ask."""
+        ...
+
+    def bias(self, ids: Int[Tensor, "*ids"] | None) -> Float[Tensor, "*shape"] | None:
+        """Biases of the given items (all where None), added after the similarity; None: no biases."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A backbone's answer: query vectors and the items they are compared with."""
+
+    queries: Float[Tensor, "Q K d"] | Rows  # Rows: the query is a row of a table, K = 1
+    items: Items
+    routing: Routing | None = None
+    active: Bool[Tensor, "Q K"] | None = None  # interests in use
+    readout: Literal["hard", "attention"] = "hard"
+    power: float = 1.0
+    base: tuple[Rows, Items] | None = None  # tables before propagation: what L2 on batch rows reads
+    query_bias: Float[Tensor, "Q"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The items that stand beside each target in this step.
+
+    `others` is shared by the batch (M,) or per query (Q, M), always global item rows.
+    `log_q` has its shape: log of the sampling probability (zeros: no correction wanted).
+    """
+
+    targets: Int[Tensor, "Q"]
+    others: Int[Tensor, "M"] | Int[Tensor, "Q M"]
+    log_q: Float[Tensor, "M"] | Float[Tensor, "Q M"]
+    valid: Bool[Tensor, "Q M"] | None = None  # False: accidental hit or known positive; None = all valid
+    target_log_q: Float[Tensor, "Q"] | None = None
+    observed: Bool[Tensor, "Q M"] | None = None  # True: an explicit no
+    labels: Float[Tensor, "Q M"] | None = None  # soft labels that came with the candidates
+    slots: tuple[Int[Tensor, "Q"], Int[Tensor, "..."]] | None = None  # positions among local rows
+
+    @property
+    def shared(self) -> bool:
+        """Whether one set of candidates serves the whole batch."""
+        return self.others.dim() == 1
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores of target (column 0) and other candidates, and what each counts for.
+
+    Invalid candidates arrive with log weight -inf and `observed` True.
+    """
+
+    users: Int[Tensor, "Q"]
+    rows: Int[Tensor, "Q"]
+    items: Int[Tensor, "Q C"]  # C = 1 + M, global ids
+    scores: Float[Tensor, "Q C"]  # similarity / temperature
+    labels: Float[Tensor, "Q C"]  # in [0, 1]
+    log_weights: Float[Tensor, "Q C"]  # 0 = as it is, -inf = dropped
+    log_q: Float[Tensor, "Q C"]
+    observed: Bool[Tensor, "Q C"]  # the log speaks: refiners leave these alone
+    log_rest: Float[Tensor, "Q"] | None = None  # log-sum-exp over the catalogue without the target
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time of training. Schedules and warm-ups are pure functions of it, so resuming is exact."""
+
+    epoch: int
+    epochs: int
+    step: int  # optimiser steps so far, over all epochs
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Per-example losses, never reduced. `unlabelled` is None where a loss cannot be split."""
+
+    labelled: Float[Tensor, "Q"]
+    unlabelled: Float[Tensor, "Q"] | None = None
+
+    def items(self) -> Iterator[tuple[str, Tensor]]:
+        """(name, tensor) of the parts that are there."""
+        yield "labelled", self.labelled
+        if self.unlabelled is not None:
+            yield "unlabelled", self.unlabelled
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Named terms of one step: `rows` hold weight * loss / Q, so that their sum is the mean."""
+
+    rows: dict[str, Tensor]
+    scalars: dict[str, Tensor]
+
+    def total(self) -> Float[Tensor, ""]:
+        """Sum of everything: what is minimised."""
+        parts = [rows.sum() for rows in self.rows.values()] + list(self.scalars.values())
+        return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
+
+    def values(self) -> dict[str, float]:
+        """Each term as a number, for logs and for the check that all are finite."""
+        numbers = {name: float(rows.detach().sum()) for name, rows in self.rows.items()}
+        return numbers | {name: float(scalar.detach()) for name, scalar in self.scalars.items()}
+
+
+Closure = Callable[[], Terms]
+
+
+# ------------------------------------------------------------------------------------ protocols
+
+
+class Part(Protocol):
+    """Anything that fills a slot. Options come by the constructor, data by `bind`."""
+
+    slot: ClassVar[Slot]
+    needs: ClassVar[frozenset[Need]]
+
+    def bind(self, data: TrainingData) -> Self:
+        """The part made ready for this data; itself where it needs none."""
+        ...
+
+
+class Sampler(Part, Protocol):
+    """Proposes candidates without seeing scores."""
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates: ...
+
+
+class Transform(Part, Protocol):
+    """Changes vectors between encoding and scoring; training only."""
+
+    def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded: ...
+
+
+class Objective(Part, Protocol):
+    """From scored candidates to a loss per example."""
+
+    catalogue: ClassVar[bool]  # wants Scored.log_rest
+
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def similarity(self) -> Similarity: ...
+    def __call__(self, scored: Scored) -> Losses: ...
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        """Scores as a criterion must see them: log q is never subtracted."""
+        ...
+
+
+@runtime_checkable
+class CandidateObjective(Objective, Protocol):
+    """An objective with a loss of its own for each candidate."""
+
+    def under(self, scores: Tensor, label: Literal[0, 1]) -> Tensor:
+        """Loss of each score if its label were `label`; same shape."""
+        ...
+
+
+class Refiner(Part, Protocol):
+    """Changes labels or weights of candidates after seeing their scores; a miner drops columns."""
+
+    def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored: ...
+
+
+class Regulariser(Part, Protocol):
+    """An extra scalar term, not about single candidates."""
+
+    @property
+    def name(self) -> str: ...
+    def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]: ...
+
+
+class UpdateRule(Part, Protocol):
+    """Turns closures into one step of the user's own optimiser, and returns the terms it saw."""
+
+    needs_meta: ClassVar[bool]
+
+    def __call__(
+        self,
+        loss: Closure,
+        meta_loss: Closure | None,
+        clock: Clock,
+        parameters: Sequence[torch.nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+    ) -> Terms: ...
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """An `nn.Module` from a batch to vectors; knows no loss.
+
+    `vectors()` gives all user and item vectors for retrieval by inner product, dtype float32;
+    `fold_in` vectors for people known by their history only.
+    """
+
+    n_users: int
+    n_items: int
+    dim: int
+    interests: int
+    reads: ClassVar[Literal["pairs", "sequences"]]
+
+    def __call__(self, batch: Batch) -> Encoded: ...
+    def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]: ...
+    def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]: ...
+    def train(self, mode: bool = True) -> Any: ...
+    def eval(self) -> Any: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """A backbone that is no inner product: scores pairs, has no vectors, no index."""
+
+    def score(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]: ...
+
+
+# ------------------------------------------------------------------------------- recommending
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Whom to recommend for: known users by row, and the history of each (columns: item rows).
+
+    `users` (Q,) int64, -1 for people never seen; `history` has Q rows or is None.
+    """
+
+    users: Int64[np.ndarray, "Q"]
+    history: CSR | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def select(self, rows: Int[np.ndarray, "chosen"]) -> Queries:
+        """The chosen queries, in that order."""
+        return Queries(self.users[rows], None if self.history is None else self.history.select(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class TopK:
+    """Best items per query, best first; ties by lower row; -1 and -inf where there are fewer than k."""
+
+    items: Int32[np.ndarray, "Q k"]
+    scores: Float32[np.ndarray, "Q k"]
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """What evaluation, export and service share: scores of the whole catalogue, and the best k."""
+
+    n_items: int
+
+    def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
+        """Scores of every item for each query; higher is better. A fresh or reused buffer."""
+        ...
+
+    def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
+        """The k best items of each query outside `exclude` (one row a query)."""
+        ...
+
+
+# ---------------------------------------------------------------------------------- callbacks
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """After each optimiser step. `terms` is filled only on the steps that are logged."""
+
+    clock: Clock
+    terms: dict[str, float] | None
+    pairs: int
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """After each epoch: mean terms, seconds, pairs."""
+
+    clock: Clock
+    terms: dict[str, float]
+    seconds: float
+    pairs: int
+    module: Any  # the Step, for callbacks that look at parameters
+
+
+@dataclass(frozen=True)
+class FitEnd:
+    """Once, when training is over."""
+
+    clock: Clock
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What a callback returns to end training."""
+
+    reason: str
+
+
+class Callback(Protocol):
+    """Watches; may only ask to stop."""
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None: ...

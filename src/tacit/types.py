@@ -167,7 +167,7 @@ class Candidates:
     """The items that stand beside each target in this step.
 
     `others` is shared by the batch (M,) or per query (Q, M), always global item rows.
-    `log_q` has its shape: log of the sampling probability (zeros: no correction wanted).
+    `log_q` has its shape: log of the expected count of each among the draws (zeros: no correction wanted).
     """
 
     targets: Int[Tensor, "Q"]

@@ -1,0 +1,91 @@
+"""Log-sum-exp over the whole catalogue in bounded memory.
+
+`log_rest(queries, table, bias, targets)` equals
+`(queries @ table.T + bias).masked_fill(one_hot(targets), -inf).logsumexp(1)` without the (Q, N) matrix:
+tiles of queries by blocks of items, recomputed in the backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+TILE = 256
+BLOCK = 8192
+DENSE_LIMIT = 2**20
+
+
+class _LogRest(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
+        highest = queries.new_full((len(queries),), -torch.inf)
+        total = queries.new_zeros(len(queries))
+        for rows, columns, tile in _tiles(queries, table, bias, targets):
+            top = torch.maximum(highest[rows], tile.amax(1))
+            safe = torch.where(top > -torch.inf, top, 0.0)
+            tile.sub_(safe[:, None]).exp_()
+            total[rows] = total[rows] * (highest[rows] - safe).exp() + tile.sum(1)
+            highest[rows] = top
+        result = highest + total.log()
+        ctx.save_for_backward(queries, table, targets, result, *(() if bias is None else (bias,)))
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:  # type: ignore[override]
+        queries, table, targets, log_rest, *rest = ctx.saved_tensors
+        bias = rest[0] if rest else None
+        to_queries, to_table = torch.zeros_like(queries), torch.zeros_like(table)
+        to_bias = None if bias is None else torch.zeros_like(bias)
+        for rows, columns, tile in _tiles(queries, table, bias, targets):
+            tile.sub_(log_rest[rows, None]).exp_().mul_(gradient[rows, None])
+            to_queries[rows].addmm_(tile, table[columns])
+            to_table[columns].addmm_(tile.T, queries[rows])
+            if to_bias is not None:
+                to_bias[columns] += tile.sum(0)
+        return to_queries, to_table, to_bias, None
+
+
+def _tiles(
+    queries: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Scores of tiles of queries against blocks of items, -inf at the targets, in one kept buffer."""
+    buffer = queries.new_empty(min(TILE, len(queries)) * min(BLOCK, len(table)))
+    for start in range(0, len(queries), TILE):
+        rows = slice(start, min(start + TILE, len(queries)))
+        tile_targets = targets[rows]
+        for first in range(0, len(table), BLOCK):
+            columns = slice(first, min(first + BLOCK, len(table)))
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            tile = buffer[: shape[0] * shape[1]].view(shape)
+            torch.mm(queries[rows], table[columns].T, out=tile)
+            if bias is not None:
+                tile += bias[columns]
+            inside = ((tile_targets >= columns.start) & (tile_targets < columns.stop)).nonzero()[:, 0]
+            tile[inside, tile_targets[inside] - columns.start] = -torch.inf
+            yield rows, columns, tile
+
+
+def log_rest(
+    queries: Float[Tensor, "Q d"],
+    table: Float[Tensor, "N d"],
+    bias: Float[Tensor, "N"] | None,
+    targets: Int[Tensor, "Q"],
+    *,
+    dense: bool | None = None,
+) -> Float[Tensor, "Q"]:
+    """Log-sum-exp of each query's scores over all items but its target; -inf with one item.
+
+    `dense` keeps the (Q, N) matrix for autograd; by default only where it has at most 2**20 entries.
+    """
+    if dense is None:
+        dense = len(queries) * len(table) <= DENSE_LIMIT
+    if not dense:
+        return _LogRest.apply(queries, table, bias, targets)  # type: ignore[no-any-return]
+    scores = queries @ table.T
+    if bias is not None:
+        scores = scores + bias
+    return scores.scatter(1, targets[:, None], -torch.inf).logsumexp(1)

@@ -1,0 +1,217 @@
+"""Objectives: from scored candidates to a loss per example, never reduced.
+
+What soft labels and weights *mean* is the objective's: `methods` of the papers write confidences rho into
+`log_weights` = log(1 - rho) (truncate) or `labels` = rho (reverse), and each objective below gives them its
+own reading. Weights enter in logs; -inf drops a candidate and yields finite gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from tacit.errors import OptionError
+from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
+
+
+def _check_temperature(temperature: float) -> None:
+    if not temperature > 0:
+        raise OptionError(f"temperature must be positive, not {temperature}")
+
+
+def _kept(scored: Scored) -> Bool[Tensor, "Q C"]:
+    return scored.log_weights > -torch.inf
+
+
+def _counted(scored: Scored) -> Bool[Tensor, "Q C"]:
+    """Cells that are candidates at all: padding and accidental hits arrive observed with weight zero."""
+    return _kept(scored) | ~scored.observed
+
+
+@dataclass(frozen=True)
+class BCE:
+    """Binary cross-entropy of each candidate against its (soft) label.
+
+    L = (1 / Z) sum over cells of w * (softplus(s) - label * s), Z = number of candidates with the targets
+    (`normalise="fixed"`) or the sum of the weights w ("kept"). Rows with label 0 are explicit noes.
+    """
+
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    normalise: Literal["fixed", "kept"] = "fixed"
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    catalogue: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_temperature(self.temperature)
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored) -> Losses:
+        kept = _kept(scored)
+        scores = torch.where(kept, scored.scores, 0.0)
+        weights = scored.log_weights.exp()
+        cells = weights * (softplus(scores) - scored.labels * scores)
+        counted = _counted(scored).sum() if self.normalise == "fixed" else weights.sum()
+        cells = cells * (len(scores) / counted.clamp(min=1))
+        return Losses(
+            torch.where(scored.observed, cells, 0.0).sum(1),
+            torch.where(scored.observed, 0.0, cells).sum(1),
+        )
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+    def under(self, scores: Tensor, label: Literal[0, 1]) -> Tensor:
+        return softplus(-scores if label else scores)
+
+
+@dataclass(frozen=True)
+class BPR:
+    """Bayesian personalised ranking: softplus(s_j - s+), -log of the sigmoid of the difference.
+
+    L = (1 / N) sum_j (1 - rho_j) softplus(s_j - s+) and, for candidates with a soft label rho_j,
+    + rho_j mean_k softplus(s_k - s_j) over the row's candidates k without one. Source: Rendle et al., UAI 2009;
+    the soft label's reading is Tacit's.
+    """
+
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    normalise: Literal["fixed", "kept"] = "fixed"
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    catalogue: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_temperature(self.temperature)
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored) -> Losses:
+        kept = _kept(scored)[:, 1:]
+        target = scored.scores[:, :1]
+        others = torch.where(kept, scored.scores[:, 1:], 0.0)
+        share, weights = scored.labels[:, 1:], scored.log_weights[:, 1:].exp()
+        pairs = weights * (1 - share) * softplus(others - torch.where(kept, target, 0.0))
+        count = _counted(scored)[:, 1:].sum() if self.normalise == "fixed" else (weights * (1 - share)).sum()
+        loss = pairs.sum(1)
+        if bool((share > 0).any()):
+            loss = loss + self._promotion(others, share * weights, kept)
+        return Losses(loss * (len(loss) / count.clamp(min=1)))
+
+    @staticmethod
+    def _promotion(others: Tensor, share: Tensor, kept: Tensor) -> Float[Tensor, "Q"]:
+        untreated = kept & (share == 0)
+        number = untreated.sum(1, keepdim=True)
+        against = torch.where(
+            untreated[:, None, :], softplus(others[:, None, :] - others[:, :, None]), 0.0
+        ).sum(2)
+        return (share * against / number.clamp(min=1)).sum(1)
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+
+@dataclass(frozen=True)
+class SampledSoftmax:
+    """Cross-entropy of the target over the sampled candidates.
+
+    Logits are scores less `log_q` (where `correction`: an unbiased estimate of the catalogue softmax, Bengio
+    and Senecal 2008) plus log weights. A candidate with soft label rho is promoted beside the target: it
+    competes, as the target does, with the mass (1 - rho) e^s kept of all others.
+    """
+
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    correction: bool = True
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    catalogue: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_temperature(self.temperature)
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored) -> Losses:
+        logits = scored.scores - scored.log_q if self.correction else scored.scores
+        share = scored.labels[:, 1:]
+        if not bool((share > 0).any()):
+            weighted = _weighted(logits, scored.log_weights)
+            loss = weighted.logsumexp(1) - weighted[:, 0]
+            return Losses(torch.where(_kept(scored)[:, 1:].any(1), loss, 0.0 * loss))
+        target, others = logits[:, 0], logits[:, 1:]
+        mass = scored.log_weights[:, 1:] + torch.log1p(-share)
+        rest = _weighted(others, mass).logsumexp(1)
+        promoted = share > 0
+        log_share = torch.where(promoted, share, 1.0).log()
+        own = torch.logaddexp(rest[:, None], others + log_share) - others
+        loss = torch.logaddexp(rest, target) - target
+        weights = torch.where(promoted, share * scored.log_weights[:, 1:].exp(), 0.0)
+        loss = (loss + torch.where(promoted, weights * own, 0.0).sum(1)) / (1 + weights.sum(1))
+        return Losses(loss)
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+
+@dataclass(frozen=True)
+class CatalogueSoftmax:
+    """Cross-entropy of the target over the whole catalogue: softplus(log_rest - s+)."""
+
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
+    catalogue: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_temperature(self.temperature)
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored) -> Losses:
+        assert scored.log_rest is not None
+        return Losses(softplus(scored.log_rest - scored.scores[:, 0]))
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+
+@dataclass(frozen=True)
+class PositiveOnly:
+    """Logistic loss of the target alone, softplus(-s+); something else must keep vectors from collapsing."""
+
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    catalogue: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_temperature(self.temperature)
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored) -> Losses:
+        return Losses(softplus(-scored.scores[:, 0]))
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+
+def _weighted(logits: Tensor, log_weights: Tensor) -> Tensor:
+    """logits + log weights with -inf where dropped, and no NaN from +inf - inf."""
+    kept = log_weights > -torch.inf
+    return torch.where(kept, torch.where(kept, logits, 0.0) + torch.where(kept, log_weights, 0.0), -torch.inf)

@@ -1,0 +1,207 @@
+"""Where vectors become scores: the only place that knows interests, similarity and temperature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from tacit.kernels.catalogue import log_rest
+from tacit.kernels.rows import Rows, gather_dot, take_rows
+from tacit.types import Batch, Candidates, Encoded, Items, Objective, PairScorer, Scored
+
+
+@dataclass(eq=False)
+class TableItems:
+    """Item vectors that are rows of a table, from row `offset` on; biases (N, 1) where there are any.
+
+    The last look-up is kept, so that scores and regularisers of a step share it.
+    """
+
+    vectors: Tensor
+    biases: Tensor | None = None
+    offset: int = 0
+    _last: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
+
+    def rows(self, ids: Int[Tensor, "*ids"]) -> Float[Tensor, "*ids d"]:
+        """Vectors of the given items."""
+        if self._last is None or self._last[0] is not ids:
+            self._last = (ids, take_rows(self.vectors, ids + self.offset if self.offset else ids))
+        return self._last[1]
+
+    def table(self) -> Float[Tensor, "N d"]:
+        """All item vectors."""
+        return self.vectors[self.offset :] if self.offset else self.vectors
+
+    def bias(self, ids: Int[Tensor, "*ids"] | None) -> Float[Tensor, "*shape"] | None:
+        """Biases of the given items, of all where None."""
+        if self.biases is None:
+            return None
+        return self.biases[:, 0] if ids is None else take_rows(self.biases, ids)[..., 0]
+
+
+@dataclass(eq=False)
+class LocalItems:
+    """A small table of the rows used in this step; transforms replace it, ids are positions in it."""
+
+    vectors: Tensor
+    biases: Tensor | None = None
+
+    def rows(self, ids: Int[Tensor, "*ids"]) -> Float[Tensor, "*ids d"]:
+        """Vectors at the given positions."""
+        return self.vectors[ids]
+
+    def table(self) -> Float[Tensor, "R d"]:
+        """All local rows."""
+        return self.vectors
+
+    def bias(self, ids: Int[Tensor, "*ids"] | None) -> Float[Tensor, "*shape"] | None:
+        """Biases at the given positions."""
+        return self.biases if self.biases is None or ids is None else self.biases[ids]
+
+
+def read_out(encoded: Encoded, batch: Batch) -> Encoded:
+    """One vector per query: that interest (hard) or mixture (attention) that scores the target highest.
+
+    Hard readout: Cen et al., KDD 2020 (ComiRec); attention with power p: Li et al., CIKM 2019 (MIND).
+    """
+    if isinstance(encoded.queries, Rows):
+        return encoded
+    interests = encoded.queries.shape[1]
+    if interests == 1:
+        return encoded
+    target = encoded.items.rows(batch.targets)
+    similarity = torch.einsum("qkd,qd->qk", encoded.queries, target)
+    if encoded.active is not None:
+        similarity = similarity.masked_fill(~encoded.active, -torch.inf)
+    if encoded.readout == "hard":
+        best = similarity.argmax(1)
+        queries = encoded.queries[torch.arange(len(best)), best]
+    else:
+        weights = (similarity * encoded.power).softmax(1)
+        queries = torch.einsum("qk,qkd->qd", weights, encoded.queries)
+    return replace(encoded, queries=queries[:, None], active=None)
+
+
+def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candidates]:
+    """Gather the item rows of this step once into a small table and renumber the candidates."""
+    flat = torch.cat([candidates.targets, candidates.others.reshape(-1)])
+    ids, inverse = torch.unique(flat, return_inverse=True)
+    local = LocalItems(encoded.items.rows(ids), encoded.items.bias(ids))
+    n = len(candidates.targets)
+    slots = (inverse[:n], inverse[n:].view(candidates.others.shape))
+    queries = encoded.queries.take()[:, None] if isinstance(encoded.queries, Rows) else encoded.queries
+    return replace(encoded, queries=queries, items=local), replace(candidates, slots=slots)
+
+
+def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
+    """Scores of targets and candidates: (similarity + biases) / temperature; `log_rest` where asked for."""
+    encoded = read_out(encoded, batch)
+    cosine = objective.similarity == "cosine"
+    targets, others = candidates.slots or (candidates.targets, candidates.others)
+    if candidates.shared:
+        scores = _against_shared(encoded, targets, others, cosine)
+    else:
+        ids = torch.cat([targets[:, None], others], 1)
+        scores = _against_own(encoded, ids, cosine)
+    if encoded.query_bias is not None:
+        scores = scores + encoded.query_bias[:, None]
+    rest = _rest(encoded, targets, objective, cosine) if objective.catalogue else None
+    return _scored(scores / objective.temperature, candidates, batch, rest)
+
+
+def score_pairs(backbone: PairScorer, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
+    """Scores of a backbone that is no inner product."""
+    ids = _global_ids(candidates)
+    return _scored(backbone.score(batch.users, ids) / objective.temperature, candidates, batch, None)
+
+
+def half_squared_norm(encoded: Encoded, candidates: Candidates) -> Float[Tensor, ""]:
+    """Half the squared norms of the rows of this step, each occurrence counted, on the base tables."""
+    queries, items = encoded.base or (encoded.queries, encoded.items)
+    if isinstance(queries, Rows) and queries.half_squared_norm is not None:
+        return queries.half_squared_norm
+    vectors = queries.take() if isinstance(queries, Rows) else queries
+    ids = torch.cat([candidates.targets, candidates.others.reshape(-1)])
+    return (vectors.square().sum() + items.rows(ids).square().sum()) / 2
+
+
+def _against_own(encoded: Encoded, ids: Tensor, cosine: bool) -> Tensor:
+    items, queries = encoded.items, encoded.queries
+    if isinstance(items, TableItems):
+        rows = ids + items.offset if items.offset else ids
+        if isinstance(queries, Rows):
+            scores = queries.dots(items.vectors, rows, cosine=cosine)
+        else:
+            scores, _ = gather_dot(
+                queries[:, 0], items.vectors, torch.arange(len(ids)), rows, cosine=cosine
+            )
+    else:
+        left = queries.take() if isinstance(queries, Rows) else queries[:, 0]
+        right = items.rows(ids)
+        if cosine:
+            left, right = normalize(left, dim=-1), normalize(right, dim=-1)
+        scores = torch.einsum("qd,qcd->qc", left, right)
+    bias = items.bias(ids)
+    return scores if bias is None else scores + bias
+
+
+def _against_shared(encoded: Encoded, targets: Tensor, others: Tensor, cosine: bool) -> Tensor:
+    queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
+    ids = torch.cat([targets, others])
+    rows, bias = encoded.items.rows(ids), encoded.items.bias(ids)
+    if cosine:
+        queries, rows = normalize(queries, dim=-1), normalize(rows, dim=-1)
+    n = len(targets)
+    own, shared = (queries * rows[:n]).sum(1, keepdim=True), queries @ rows[n:].T
+    if bias is not None:
+        own, shared = own + bias[:n, None], shared + bias[n:]
+    return torch.cat([own, shared], 1)
+
+
+def _rest(encoded: Encoded, targets: Tensor, objective: Objective, cosine: bool) -> Tensor:
+    queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
+    table, bias = encoded.items.table(), encoded.items.bias(None)
+    if cosine:
+        queries, table = normalize(queries, dim=-1), normalize(table, dim=-1)
+    bias = None if bias is None else bias / objective.temperature
+    rest = log_rest(queries / objective.temperature, table, bias, targets)
+    if encoded.query_bias is not None:
+        rest = rest + encoded.query_bias / objective.temperature
+    return rest
+
+
+def _global_ids(candidates: Candidates) -> Tensor:
+    others = candidates.others
+    if candidates.shared:
+        others = others.expand(len(candidates.targets), -1)
+    return torch.cat([candidates.targets[:, None], others], 1)
+
+
+def _scored(scores: Tensor, candidates: Candidates, batch: Batch, rest: Tensor | None) -> Scored:
+    shape, n = scores.shape, len(scores)
+    first = torch.zeros(n, 1)
+    labels = torch.zeros(n, shape[1] - 1) if candidates.labels is None else candidates.labels
+    observed = torch.zeros(shape, dtype=torch.bool)
+    observed[:, 0] = True
+    if candidates.observed is not None:
+        observed[:, 1:] |= candidates.observed
+    log_weights = torch.zeros(shape, dtype=scores.dtype)
+    if candidates.valid is not None:
+        log_weights[:, 1:].masked_fill_(~candidates.valid, -torch.inf)
+        observed[:, 1:] |= ~candidates.valid
+    target_log_q = first if candidates.target_log_q is None else candidates.target_log_q[:, None]
+    return Scored(
+        users=batch.users,
+        rows=batch.rows,
+        items=_global_ids(candidates),
+        scores=scores,
+        labels=torch.cat([batch.labels[:, None].to(scores), labels.to(scores)], 1),
+        log_weights=log_weights,
+        log_q=torch.cat([target_log_q, candidates.log_q.expand(n, -1)], 1).to(scores),
+        observed=observed,
+        log_rest=rest,
+    )

@@ -101,15 +101,11 @@ def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Obj
     """Scores of targets and candidates: (similarity + biases) / temperature; `log_rest` where asked for."""
     encoded = read_out(encoded, batch)
     cosine = objective.similarity == "cosine"
-    targets, others = candidates.slots or (candidates.targets, candidates.others)
-    if candidates.shared:
-        scores = _against_shared(encoded, targets, others, cosine)
-    else:
-        ids = torch.cat([targets[:, None], others], 1)
-        scores = _against_own(encoded, ids, cosine)
+    against = _against_shared if candidates.shared else _against_own
+    scores = against(encoded, candidates, cosine)
     if encoded.query_bias is not None:
         scores = scores + encoded.query_bias[:, None]
-    rest = _rest(encoded, targets, objective, cosine) if objective.catalogue else None
+    rest = _rest(encoded, candidates.read[0], objective, cosine) if objective.catalogue else None
     return _scored(scores / objective.temperature, candidates, batch, rest)
 
 
@@ -125,12 +121,12 @@ def half_squared_norm(encoded: Encoded, candidates: Candidates) -> Float[Tensor,
     if isinstance(queries, Rows) and queries.half_squared_norm is not None:
         return queries.half_squared_norm
     vectors = queries.take() if isinstance(queries, Rows) else queries
-    ids = torch.cat([candidates.targets, candidates.others.reshape(-1)])
+    ids = candidates.joined
     return (vectors.square().sum() + items.rows(ids).square().sum()) / 2
 
 
-def _against_own(encoded: Encoded, ids: Tensor, cosine: bool) -> Tensor:
-    items, queries = encoded.items, encoded.queries
+def _against_own(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tensor:
+    items, queries, ids = encoded.items, encoded.queries, candidates.joined
     if isinstance(items, TableItems):
         rows = ids + items.offset if items.offset else ids
         if isinstance(queries, Rows):
@@ -149,13 +145,13 @@ def _against_own(encoded: Encoded, ids: Tensor, cosine: bool) -> Tensor:
     return scores if bias is None else scores + bias
 
 
-def _against_shared(encoded: Encoded, targets: Tensor, others: Tensor, cosine: bool) -> Tensor:
+def _against_shared(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tensor:
     queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
-    ids = torch.cat([targets, others])
+    ids = candidates.joined
     rows, bias = encoded.items.rows(ids), encoded.items.bias(ids)
     if cosine:
         queries, rows = normalize(queries, dim=-1), normalize(rows, dim=-1)
-    n = len(targets)
+    n = len(candidates.targets)
     own, shared = (queries * rows[:n]).sum(1, keepdim=True), queries @ rows[n:].T
     if bias is not None:
         own, shared = own + bias[:n, None], shared + bias[n:]

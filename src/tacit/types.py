@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -183,6 +184,17 @@ class Candidates:
     def shared(self) -> bool:
         """Whether one set of candidates serves the whole batch."""
         return self.others.dim() == 1
+
+    @cached_property
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Positions of targets and others to look up: `slots` where there are any, else global rows."""
+        return self.slots or (self.targets, self.others)
+
+    @cached_property
+    def joined(self) -> Tensor:
+        """What is looked up at once: (Q + M,) where shared, else (Q, 1 + M); the same tensor each time."""
+        targets, others = self.read
+        return torch.cat([targets, others] if self.shared else [targets[:, None], others], others.dim() - 1)
 
 
 @dataclass(frozen=True, eq=False)

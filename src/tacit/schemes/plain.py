@@ -1,0 +1,133 @@
+"""The plain schemes, as presets: a sampler and an objective, nothing in between.
+
+Each preset is a frozen dataclass of options with `build() -> Scheme`; the function of its name is the
+short form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tacit.errors import OptionError
+from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
+from tacit.schemes.scheme import Scheme
+from tacit.types import Objective, Sampler, Similarity
+
+Draw = Literal["uniform", "popularity", "in-batch", "impressions", "explicit", "mixed"]
+
+
+def _sampler(draw: Draw, negatives: int, power: float, shared: bool) -> Sampler:
+    if shared and draw not in ("uniform", "popularity"):
+        raise OptionError(f'shared candidates are drawn "uniform" or by "popularity", not "{draw}"')
+    if draw == "uniform":
+        return Uniform(negatives, shared)
+    if draw == "popularity":
+        return Popularity(negatives, power, shared)
+    if draw == "in-batch":
+        return InBatch()
+    if draw == "impressions":
+        return Shown(negatives)
+    if draw == "explicit":
+        return Explicit(negatives)
+    half = max(negatives // 2, 1)
+    return Mixed((Uniform(half), Popularity(max(negatives - half, 1), power)))
+
+
+def _scheme(sampler: Sampler, objective: Objective, l2: float) -> Scheme:
+    return Scheme(sampler, objective, regularisers=(EmbeddingNorm(l2),) if l2 else ())
+
+
+@dataclass(frozen=True)
+class BPRScheme:
+    """Bayesian personalised ranking (Rendle et al., UAI 2009)."""
+
+    use: Literal["bpr"] = "bpr"
+    negatives: int = 1
+    draw: Draw = "uniform"
+    power: float = 0.75  # of popularity, where draw is "popularity" or "mixed"
+    shared: bool = False  # one set of candidates for the whole batch
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    l2: float = 1e-4
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
+        return _scheme(sampler, BPR(self.temperature, self.similarity), self.l2)
+
+
+@dataclass(frozen=True)
+class BCEScheme:
+    """Binary cross-entropy: unlabelled candidates as noes."""
+
+    use: Literal["bce"] = "bce"
+    negatives: int = 4
+    draw: Draw = "uniform"
+    power: float = 0.75
+    shared: bool = False
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    l2: float = 1e-4
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
+        return _scheme(sampler, BCE(self.temperature, self.similarity), self.l2)
+
+
+@dataclass(frozen=True)
+class SampledSoftmaxScheme:
+    """Softmax of the target over sampled candidates (Bengio and Senecal 2008; SSM, Wu et al. 2022)."""
+
+    use: Literal["sampled-softmax"] = "sampled-softmax"
+    negatives: int = 64
+    draw: Draw = "uniform"
+    power: float = 0.75
+    shared: bool = False
+    temperature: float = 0.15
+    similarity: Similarity = "cosine"
+    correction: bool = True  # subtract log q
+    l2: float = 0.0
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
+        objective = SampledSoftmax(self.temperature, self.similarity, self.correction)
+        return _scheme(sampler, objective, self.l2)
+
+
+@dataclass(frozen=True)
+class SoftmaxScheme:
+    """Softmax of the target over the whole catalogue."""
+
+    use: Literal["softmax"] = "softmax"
+    temperature: float = 0.1
+    similarity: Similarity = "cosine"
+    l2: float = 0.0
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        return _scheme(Nothing(), CatalogueSoftmax(self.temperature, self.similarity), self.l2)
+
+
+def bpr(**options: Any) -> Scheme:
+    """Scheme of `BPRScheme(**options)`."""
+    return BPRScheme(**options).build()
+
+
+def bce(**options: Any) -> Scheme:
+    """Scheme of `BCEScheme(**options)`."""
+    return BCEScheme(**options).build()
+
+
+def sampled_softmax(**options: Any) -> Scheme:
+    """Scheme of `SampledSoftmaxScheme(**options)`."""
+    return SampledSoftmaxScheme(**options).build()
+
+
+def softmax(**options: Any) -> Scheme:
+    """Scheme of `SoftmaxScheme(**options)`."""
+    return SoftmaxScheme(**options).build()

@@ -1,0 +1,118 @@
+"""A scheme is the tuple of parts that fills the slots of a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tacit.errors import SchemeError
+from tacit.parts.updates import Descent
+from tacit.types import (
+    CandidateObjective,
+    Objective,
+    PairScorer,
+    Part,
+    Refiner,
+    Regulariser,
+    Sampler,
+    TrainingData,
+    Transform,
+    UpdateRule,
+)
+
+TUPLES = {"transform": "transforms", "refiner": "refiners", "regulariser": "regularisers"}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Parts in their slots. Refiners run in order: relabel, then mine, then reweigh.
+
+    Raises `SchemeError`, with the mend, where parts contradict each other.
+    """
+
+    sampler: Sampler
+    objective: Objective
+    transforms: tuple[Transform, ...] = ()
+    refiners: tuple[Refiner, ...] = ()
+    regularisers: tuple[Regulariser, ...] = ()
+    update: UpdateRule = Descent()
+
+    def __post_init__(self) -> None:
+        if self.objective.catalogue and self.transforms:
+            raise SchemeError(
+                f"{_name(self.transforms[0])} works on the rows of the batch, and {_name(self.objective)} "
+                "normalises over the whole catalogue: use a sampled objective, or drop the transform"
+            )
+        for part in self.parts():
+            if "candidate_loss" in part.needs and not isinstance(self.objective, CandidateObjective):
+                raise SchemeError(
+                    f"{_name(part)} asks for a loss of each candidate, and {_name(self.objective)} has none: "
+                    "use bce"
+                )
+        names = [regulariser.name for regulariser in self.regularisers]
+        repeated = {name for name in names if names.count(name) > 1}
+        if repeated:
+            raise SchemeError(f"two regularisers are called {sorted(repeated)[0]}: drop one, or rename it")
+
+    def parts(self) -> Iterator[Part]:
+        """All parts, in the order of a step."""
+        yield self.sampler
+        yield from self.transforms
+        yield from self.refiners
+        yield self.objective
+        yield from self.regularisers
+        yield self.update
+
+    def with_(self, *parts: Part) -> Scheme:
+        """A scheme with more parts. Tuples grow; an update replaces `Descent` only.
+
+        Raises `SchemeError` for a second sampler, objective or update.
+        """
+        scheme = self
+        for part in parts:
+            if part.slot in TUPLES:
+                field = TUPLES[part.slot]
+                scheme = replace(scheme, **{field: (*getattr(scheme, field), part)})
+            elif part.slot == "update" and isinstance(scheme.update, Descent):
+                scheme = replace(scheme, update=part)
+            else:
+                raise SchemeError(
+                    f"the scheme has a {part.slot} already, {_name(getattr(scheme, part.slot))}: "
+                    f"replace it with dataclasses.replace(scheme, {part.slot}=...), or drop {_name(part)}"
+                )
+        return scheme
+
+    def bind(self, data: TrainingData) -> Scheme:
+        """Every part made ready for the data, once."""
+        return replace(
+            self,
+            sampler=self.sampler.bind(data),
+            objective=self.objective.bind(data),
+            transforms=tuple(part.bind(data) for part in self.transforms),
+            refiners=tuple(part.bind(data) for part in self.refiners),
+            regularisers=tuple(part.bind(data) for part in self.regularisers),
+            update=self.update.bind(data),
+        )
+
+    def check(self, backbone: Any) -> None:
+        """Raise `SchemeError`, with the mend, where a part needs what the backbone does not give."""
+        for part in self.parts():
+            if "vectors" in part.needs and isinstance(backbone, PairScorer):
+                raise SchemeError(
+                    f"{_name(part)} needs vectors, and {_name(backbone)} scores pairs without any: "
+                    "use another backbone, or drop the part"
+                )
+            if "pairs" in part.needs and backbone.reads != "pairs":
+                raise SchemeError(f"{_name(part)} needs a backbone that reads (user, item) pairs: use mf or lightgcn")
+            if "routing" in part.needs and backbone.interests == 1:
+                raise SchemeError(
+                    f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
+                    "use comirec-sa, comirec-dr or mind, or drop the part"
+                )
+        if self.transforms and isinstance(backbone, PairScorer):
+            raise SchemeError(f"{_name(self.transforms[0])} needs vectors, and {_name(backbone)} has none")
+
+
+def _name(part: object) -> str:
+    return type(part).__name__

@@ -1,0 +1,104 @@
+"""Matrix factorisation, and GMF as matrix factorisation with a learned weight per axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from tacit.backbones.vectors import Vectors
+from tacit.errors import OptionError
+from tacit.kernels.rows import Rows, take_rows
+from tacit.scoring import TableItems
+from tacit.types import Batch, Encoded, TrainingData
+
+
+@dataclass(frozen=True)
+class MFConfig:
+    """Options of `MF`. `scale` is the standard deviation of the initial embeddings."""
+
+    use: Literal["mf"] = "mf"
+    dim: int = 64
+    scale: float = 0.1
+    biases: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+
+    def build(self, data: TrainingData, generator: torch.Generator) -> MF:
+        """The backbone for the data's users and items, initialised from the generator."""
+        return MF(data.n_users, data.n_items, self.dim, self.scale, self.biases, False, generator)
+
+
+@dataclass(frozen=True)
+class GMFConfig:
+    """Options of GMF (He et al., WWW 2017, eq. 9 with an identity activation and no bias)."""
+
+    use: Literal["gmf"] = "gmf"
+    dim: int = 64
+    scale: float = 0.1
+    biases: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+
+    def build(self, data: TrainingData, generator: torch.Generator) -> MF:
+        """The backbone for the data's users and items, initialised from the generator."""
+        return MF(data.n_users, data.n_items, self.dim, self.scale, self.biases, True, generator)
+
+
+class MF(nn.Module):
+    """Scores are p_u . q_i (+ b_u + b_i); with `axes`, h . (p_u * q_i).
+
+    The axis weights multiply the gathered queries in training and the item vectors at export.
+    """
+
+    reads: ClassVar[Literal["pairs"]] = "pairs"
+    interests = 1
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        dim: int,
+        scale: float,
+        biases: bool,
+        axes: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.n_users, self.n_items, self.dim = n_users, n_items, dim
+        self.user_table = nn.Parameter(torch.randn(n_users, dim, generator=generator) * scale)
+        self.item_table = nn.Parameter(torch.randn(n_items, dim, generator=generator) * scale)
+        self.user_bias = nn.Parameter(torch.zeros(n_users, 1)) if biases else None
+        self.item_bias = nn.Parameter(torch.zeros(n_items, 1)) if biases else None
+        self.axes = nn.Parameter(torch.ones(dim)) if axes else None
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Queries are rows of the user table."""
+        rows = Rows(self.user_table, batch.users)
+        items = TableItems(self.item_table, self.item_bias)
+        bias = None if self.user_bias is None else take_rows(self.user_bias, batch.users)[:, 0]
+        if self.axes is None:
+            return Encoded(rows, items, query_bias=bias)
+        queries = (rows.take() * self.axes)[:, None]
+        return Encoded(queries, items, query_bias=bias, base=(rows, items))
+
+    @torch.no_grad()
+    def vectors(self) -> Vectors:
+        """Tables as they are served; user biases do not change a ranking and are left out."""
+        items = self.item_table if self.axes is None else self.item_table * self.axes
+        bias = None if self.item_bias is None else self.item_bias[:, 0].clone()
+        return Vectors(self.user_table.detach().clone(), items.detach().clone(), bias)
+
+    @torch.no_grad()
+    def start_from(self, users: torch.Tensor, items: torch.Tensor) -> None:
+        """Set the tables to given factors (U, dim) and (N, dim), their scales balanced first."""
+        ratio = (items.norm() / len(items) ** 0.5) / (users.norm() / len(users) ** 0.5).clamp(min=1e-12)
+        balance = ratio.clamp(min=1e-12).sqrt()
+        self.user_table.copy_(users * balance)
+        self.item_table.copy_(items / balance)

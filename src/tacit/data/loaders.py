@@ -1,0 +1,79 @@
+"""From a log to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32
+
+from tacit.kernels.sampling import derived_key
+from tacit.types import Batch
+
+SHUFFLE = 1
+
+
+class Log(Protocol):
+    """The columns that a loader reads."""
+
+    users: Int32[np.ndarray, "n"]
+    items: Int32[np.ndarray, "n"]
+    labels: Float32[np.ndarray, "n"] | None
+    weights: Float32[np.ndarray, "n"] | None
+
+    @property
+    def yes(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class PairLoader:
+    """Shuffled batches of (user, item) examples; the order of an epoch depends on (seed, epoch) only.
+
+    `examples` are row numbers of the log, the keys of per-example tables. The last batch may be short.
+    """
+
+    examples: torch.Tensor
+    users: torch.Tensor
+    targets: torch.Tensor
+    labels: torch.Tensor
+    weights: torch.Tensor
+    batch_size: int
+    seed: int
+
+    @staticmethod
+    def of(log: Log, rows: np.ndarray, batch_size: int, seed: int) -> PairLoader:
+        """Batches over the given rows of a log."""
+        index = torch.from_numpy(rows.astype(np.int64))
+        users = torch.from_numpy(log.users[rows].astype(np.int64))
+        targets = torch.from_numpy(log.items[rows].astype(np.int64))
+        ones = torch.ones(len(rows))
+        labels = ones if log.labels is None else torch.from_numpy(log.labels[rows])
+        weights = ones if log.weights is None else torch.from_numpy(log.weights[rows])
+        return PairLoader(index, users, targets, labels, weights, batch_size, seed)
+
+    @property
+    def n_examples(self) -> int:
+        """Examples of an epoch."""
+        return len(self.users)
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return -(-self.n_examples // self.batch_size)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from batch `first` on."""
+        generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
+        order = torch.randperm(self.n_examples, generator=generator)
+        for step in range(first, self.steps):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield Batch(
+                rows=self.examples[chosen],
+                users=self.users[chosen],
+                targets=self.targets[chosen],
+                labels=self.labels[chosen],
+                weights=self.weights[chosen],
+            )

@@ -1,0 +1,205 @@
+"""Optimisers of embedding tables: one compiled pass over the rows that have a gradient.
+
+All consume coalesced sparse gradients (`tacit.kernels.rows`) and dense ones alike. `RowAdam` and `LazyAdam`
+touch only rows with a gradient, so their trajectory differs from Adam's, which moves every row by momentum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from tacit.errors import OptionError
+from tacit.kernels._compiled import updates as compiled
+
+Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam"]
+DENSE_ROWS = 200_000
+
+
+class _RowWise(torch.optim.Optimizer):
+    """Loop over parameters, rows and values of their gradients; the update itself is a compiled pass."""
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient. Raises `OptionError` for a closure."""
+        if closure is not None:
+            raise OptionError("row-wise optimisers take no closure")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                rows, values = _rows(parameter.grad, parameter)
+                table = parameter.detach()
+                self._update(_two(table), rows, _two(values), self._state(parameter), group)
+                torch.autograd.graph.increment_version(parameter)
+
+    def _state(self, parameter: Tensor) -> dict[str, Any]:
+        state: dict[str, Any] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state.update(self._initial(_two(parameter.detach())))
+        state["step"] += 1
+        return state
+
+    def _initial(self, table: Tensor) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _update(
+        self, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        raise NotImplementedError
+
+
+def _two(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dim() == 2 else tensor.view(1, -1)
+
+
+def _rows(gradient: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
+    if gradient.is_sparse:
+        gradient = gradient.coalesce()
+        return gradient.indices()[0], gradient.values()
+    return torch.arange(len(_two(parameter))), gradient
+
+
+class RowAdagrad(_RowWise):
+    """Adagrad with one accumulator per row: G_r += mean(g^2), row -= rate * g / (sqrt(G_r) + epsilon)."""
+
+    def __init__(self, parameters: Iterable[Any], rate: float, epsilon: float = 1e-10) -> None:
+        super().__init__(parameters, {"rate": rate, "epsilon": epsilon})
+
+    def _initial(self, table: Tensor) -> dict[str, Tensor]:
+        return {"squares": torch.zeros(len(table), dtype=table.dtype)}
+
+    def _update(
+        self, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        compiled.row_adagrad(
+            table.numpy(),
+            state["squares"].numpy(),
+            rows.numpy(),
+            values.contiguous().numpy(),
+            group["rate"],
+            group["epsilon"],
+        )
+
+
+class RowAdam(_RowWise):
+    """Adam on touched rows with one second moment per row."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
+
+    def _initial(self, table: Tensor) -> dict[str, Tensor]:
+        return {"means": torch.zeros_like(table), "squares": torch.zeros(len(table), dtype=table.dtype)}
+
+    def _update(
+        self, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        _adam_pass(compiled.row_adam, table, rows, values, state, group)
+
+
+class LazyAdam(_RowWise):
+    """Adam on touched rows: moments of rows without a gradient neither decay nor move them."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
+
+    def _initial(self, table: Tensor) -> dict[str, Tensor]:
+        return {"means": torch.zeros_like(table), "squares": torch.zeros_like(table)}
+
+    def _update(
+        self, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        _adam_pass(compiled.lazy_adam, table, rows, values, state, group)
+
+
+def _adam_pass(
+    kernel: Any, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
+) -> None:
+    step, (beta1, beta2) = float(state["step"]), group["betas"]
+    kernel(
+        table.numpy(),
+        state["means"].numpy(),
+        state["squares"].numpy(),
+        rows.numpy(),
+        values.contiguous().numpy(),
+        group["rate"],
+        beta1,
+        beta2,
+        1 - beta1**step,
+        1 - beta2**step,
+        group["epsilon"],
+    )
+
+
+class DenseAdam(torch.optim.Adam):
+    """Fused dense Adam that also takes sparse gradients, by making them dense."""
+
+    def __init__(self, parameters: Iterable[Any], rate: float) -> None:
+        super().__init__(parameters, lr=rate, fused=True)
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:  # type: ignore[override]
+        """One Adam step over every row."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None and parameter.grad.is_sparse:
+                    parameter.grad = parameter.grad.to_dense()
+        return super().step(closure)
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """Which optimiser, and its rate; "auto" and None: by backbone, scheme and size (docs/defaults.md)."""
+
+    use: Name = "auto"
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not self.rate > 0:
+            raise OptionError(f"optimizer.rate must be positive, not {self.rate}")
+
+
+def build(name: str, rate: float, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser of this name."""
+    if name == "row-adagrad":
+        return RowAdagrad(parameters, rate)
+    if name == "row-adam":
+        return RowAdam(parameters, rate)
+    if name == "lazy-adam":
+        return LazyAdam(parameters, rate)
+    if name == "adam":
+        return DenseAdam(parameters, rate)
+    raise OptionError(f'unknown optimiser "{name}"; expected row-adagrad, row-adam, lazy-adam or adam')
+
+
+@torch.no_grad()
+def clip_norm(parameters: Iterable[torch.nn.Parameter], maximum: float) -> float:
+    """Scale all gradients so that their joint Euclidean norm is at most `maximum`; sparse ones too.
+
+    Returns the norm before.
+    """
+    values = [_values(p.grad) for p in parameters if p.grad is not None]
+    norm = float(torch.stack([v.norm() for v in values]).norm()) if values else 0.0
+    if norm > maximum:
+        for value in values:
+            value.mul_(maximum / norm)
+    return norm
+
+
+def _values(gradient: Tensor) -> Tensor:
+    return gradient._values() if gradient.is_sparse else gradient

@@ -1,0 +1,60 @@
+"""One training step: the only place where backbone and scheme meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from tacit.schemes.scheme import Scheme
+from tacit.scoring import local_rows, read_out, score, score_pairs
+from tacit.types import Backbone, Batch, Candidates, Clock, PairScorer, Terms
+
+
+class Step(nn.Module):
+    """encode, transform, score, refine, objective, regularise: from a batch to named loss terms.
+
+    Holds the parameters of the backbone and of stateful parts in one place. The scheme must be bound.
+    Raises `SchemeError` where scheme and backbone do not fit.
+    """
+
+    def __init__(self, backbone: Backbone, scheme: Scheme) -> None:
+        super().__init__()
+        scheme.check(backbone)
+        self.backbone: Any = backbone
+        self.scheme = scheme
+        self.parts = nn.ModuleList([part for part in scheme.parts() if isinstance(part, nn.Module)])
+
+    def forward(self, batch: Batch, candidates: Candidates, clock: Clock, *, plain: bool = False) -> Terms:
+        """Terms of the batch; `plain` leaves out refiners and regularisers (meta losses)."""
+        scheme = self.scheme
+        encoded = self.backbone(batch)
+        if scheme.transforms:
+            encoded, candidates = local_rows(read_out(encoded, batch), candidates)
+            for transform in scheme.transforms:
+                encoded = transform(encoded, batch, candidates)
+        if isinstance(self.backbone, PairScorer):
+            scored = score_pairs(self.backbone, candidates, batch, scheme.objective)
+        else:
+            scored = score(encoded, candidates, batch, scheme.objective)
+        for refine in () if plain else scheme.refiners:
+            scored = refine(scored, scheme.objective, clock)
+        losses = scheme.objective(scored)
+        rows = {name: batch.weights * loss / len(batch) for name, loss in losses.items()}
+        regularisers = () if plain else scheme.regularisers
+        return Terms(rows, {part.name: part(encoded, batch, candidates) for part in regularisers})
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """The loss of one batch as a closure: each call sees the same candidates."""
+
+    step: Step
+    batch: Batch
+    candidates: Candidates
+    clock: Clock
+    plain: bool = False
+
+    def __call__(self) -> Terms:
+        return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]

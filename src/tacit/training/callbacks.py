@@ -1,0 +1,193 @@
+"""Callbacks: they watch, log, and may ask to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tacit.errors import StorageError
+from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+class Stateful(Protocol):
+    """A callback that a checkpoint must carry."""
+
+    def state(self) -> State:
+        """Tensors and JSON values that `restore` needs."""
+        ...
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on from a state."""
+        ...
+
+
+class EarlyStopping:
+    """Validate after every `every`-th epoch; stop when `patience` validations brought nothing better.
+
+    Keeps the best parameters where `keep` is set; the caller restores them with `load_best`.
+    """
+
+    def __init__(
+        self,
+        validate: Callable[[Any], dict[str, float]],
+        *,
+        metric: str,
+        patience: int,
+        every: int = 1,
+        keep: bool = False,
+        log: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.validate, self.metric, self.patience, self.every, self.keep = validate, metric, patience, every, keep
+        self.log = log
+        self.best, self.best_epoch, self.best_step, self.misses = float("-inf"), -1, 0, 0
+        self.parameters: dict[str, Tensor] = {}
+        self.history: list[dict[str, Any]] = []
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if not isinstance(event, EpochEnd):
+            return None
+        epoch = event.clock.epoch + 1
+        if epoch % self.every and epoch < event.clock.epochs:
+            return None
+        started = time.perf_counter()
+        values = self.validate(event.module)
+        entry = {"event": "validation", "epoch": epoch, "step": event.clock.step, **values}
+        self.history.append(entry)
+        if self.log is not None:
+            self.log({**entry, "seconds": round(time.perf_counter() - started, 3)})
+        if values[self.metric] > self.best:
+            self.best, self.best_epoch, self.best_step = values[self.metric], epoch, event.clock.step
+            self.misses = 0
+            if self.keep:
+                module = event.module.state_dict()
+                self.parameters = {name: tensor.detach().clone() for name, tensor in module.items()}
+            return None
+        self.misses += 1
+        if self.misses < self.patience:
+            return None
+        return Stop(f"no better {self.metric} in {self.misses} validations; best at epoch {self.best_epoch}")
+
+    def load_best(self, module: torch.nn.Module) -> None:
+        """Put the best parameters back, where any were kept."""
+        if self.parameters:
+            module.load_state_dict(self.parameters)
+
+    def state(self) -> State:
+        values = {
+            "best": self.best if self.best_epoch >= 0 else None,
+            "best_epoch": self.best_epoch,
+            "best_step": self.best_step,
+            "misses": self.misses,
+            "history": self.history,
+        }
+        return self.parameters, values
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        self.parameters = dict(tensors)
+        self.best = float("-inf") if values["best"] is None else values["best"]
+        self.best_epoch, self.best_step = values["best_epoch"], values["best_step"]
+        self.misses, self.history = values["misses"], values["history"]
+
+
+class JsonLog:
+    """One JSON object a line: every `every`-th step and every epoch. Cut back to a checkpoint on resume."""
+
+    def __init__(self, path: Path, every: int = 50) -> None:
+        self.every = every
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise StorageError(f"{path}: cannot write the log: {error.strerror}; mend the folder") from error
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Append one entry."""
+        self._file.write((json.dumps(entry) + "\n").encode())
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if isinstance(event, StepEnd):
+            if event.clock.step % self.every == 0:
+                self.write({"event": "step", "step": event.clock.step, "terms": event.terms})
+        elif isinstance(event, EpochEnd):
+            rate = event.pairs / event.seconds if event.seconds else None
+            self.write(
+                {
+                    "event": "epoch",
+                    "epoch": event.clock.epoch + 1,
+                    "step": event.clock.step,
+                    "terms": event.terms,
+                    "seconds": round(event.seconds, 4),
+                    "pairs_per_second": rate and round(rate),
+                }
+            )
+            self._file.flush()
+        else:
+            self.write({"event": "end", "reason": event.reason, "step": event.clock.step})
+            self._file.flush()
+        return None
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self._file.close()
+
+    def state(self) -> State:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {}, {"bytes": self._file.tell()}
+
+    def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        self._file.truncate(values["bytes"])
+        self._file.seek(0, os.SEEK_END)
+
+
+class Progress:
+    """A line of progress on standard error: loss terms, pairs per second, time left.
+
+    Redrawn in place on a terminal, one plain line an epoch elsewhere.
+    """
+
+    def __init__(self, label: str = "training") -> None:
+        self.label, self._shown, self._pairs, self._since = label, 0.0, 0, time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if isinstance(event, StepEnd):
+            self._pairs += event.pairs
+            now = time.monotonic()
+            if self._terminal and now - self._shown > 0.2 and event.terms is not None:
+                self._shown = now
+                done = event.clock.step + 1
+                total = event.clock.epochs * event.clock.steps_per_epoch
+                rate = self._pairs / max(now - self._since, 1e-9)
+                left = (total - done) * (now - self._since) / max(done, 1)
+                self._draw(
+                    f"{self.label} {done}/{total} steps  {_terms(event.terms)}  "
+                    f"{rate / 1e6:.2f} M pairs/s  at most {left:.0f} s left"
+                )
+        elif isinstance(event, EpochEnd):
+            if not self._terminal:
+                rate = event.pairs / max(event.seconds, 1e-9) / 1e6
+                self._draw(
+                    f"{self.label} epoch {event.clock.epoch + 1}/{event.clock.epochs}  "
+                    f"{_terms(event.terms)}  {rate:.2f} M pairs/s\n"
+                )
+        else:
+            self._draw(f"{self.label}: {event.reason}\n")
+        return None
+
+    def _draw(self, text: str) -> None:
+        sys.stderr.write(("\r\x1b[2K" if self._terminal else "") + text)
+        sys.stderr.flush()
+
+
+def _terms(terms: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in terms.items())

@@ -1,0 +1,145 @@
+"""Checkpoints: everything that the next step depends on, as an artifact of safetensors and JSON.
+
+A checkpoint holds parameters, optimiser state, position and the state of callbacks. Chance needs none: it is
+derived from the position. The two newest are kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tacit.errors import ArtifactError, RunFolderError
+from tacit.storage import json_bytes, read_artifact, read_json, read_tensors, tensor_bytes, write_artifact
+from tacit.training.callbacks import Stateful
+from tacit.training.fit import Position
+from tacit.training.step import Step
+from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
+
+KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2
+INTERRUPTED = "interrupted"
+
+
+class Checkpointer:
+    """Saves every `every_steps` steps and at least every `every_seconds` seconds, and at SIGTERM and SIGINT.
+
+    As a context manager it listens to the signals: the step at hand is finished, saved, and training stops.
+    `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: Step,
+        optimizer: torch.optim.Optimizer,
+        position: Position,
+        *,
+        facts: dict[str, Any],
+        stateful: Mapping[str, Stateful],
+        every_steps: int = 1000,
+        every_seconds: float = 30.0,
+    ) -> None:
+        self.folder, self.step, self.optimizer, self.position = folder, step, optimizer, position
+        self.facts, self.stateful = facts, stateful
+        self.every_steps, self.every_seconds = every_steps, every_seconds
+        self._saved, self._signal = time.monotonic(), 0
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Checkpointer:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._signal:
+            raise KeyboardInterrupt
+        self._signal = number
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if not isinstance(event, StepEnd):
+            return None
+        due = self.position.step % self.every_steps == 0
+        if self._signal or due or time.monotonic() - self._saved > self.every_seconds:
+            self.save()
+        return Stop(INTERRUPTED) if self._signal else None
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment, then drop all but the newest two."""
+        values: dict[str, Any] = {"position": vars(self.position), "facts": self.facts, "callbacks": {}}
+        tensors = {f"module.{name}": tensor for name, tensor in self.step.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        for name, callback in self.stateful.items():
+            own, values["callbacks"][name] = callback.state()
+            tensors |= {f"callback.{name}.{key}": tensor for key, tensor in own.items()}
+        files = {
+            "state.safetensors": lambda: tensor_bytes(tensors),
+            "state.json": lambda: json_bytes(values),
+        }
+        phase = self.facts["phase"]
+        write_artifact(self.folder / f"{phase}-{self.position.step:09d}", files, KIND, VERSION)
+        for old in sorted(self.folder.iterdir())[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+        self._saved = time.monotonic()
+
+
+def newest(folder: Path) -> dict[str, Path] | None:
+    """Files of the newest whole checkpoint, or None. Damaged ones are passed over."""
+    for candidate in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+        try:
+            return read_artifact(candidate, KIND, VERSION)
+        except ArtifactError:
+            continue
+    return None
+
+
+def restore(
+    files: dict[str, Path],
+    step: Step,
+    optimizer: torch.optim.Optimizer,
+    stateful: Mapping[str, Stateful],
+    facts: dict[str, Any],
+) -> Position:
+    """Put everything back as it was. Raises `RunFolderError` naming what differs from the saved facts."""
+    values, tensors = read_json(files["state.json"]), read_tensors(files["state.safetensors"])
+    different = [name for name in facts if values["facts"].get(name) != facts[name]]
+    if different:
+        name = different[0]
+        raise RunFolderError(
+            f"cannot resume: {name} was {values['facts'].get(name)} and is {facts[name]}; "
+            "resume with the same data and options, or start a new run folder"
+        )
+    step.load_state_dict(_under("module.", tensors))
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in _under("optimizer.", tensors).items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    _load_optimizer(optimizer, state)
+    for name, callback in stateful.items():
+        callback.restore(_under(f"callback.{name}.", tensors), values["callbacks"][name])
+    return Position(**values["position"])
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
+    """State by parameter, with the saved dtypes and shapes: torch's own loader casts per-row state."""
+    parameters: Sequence[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, values in state.items():
+        optimizer.state[parameters[index]] = dict(values)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,117 @@
+"""The training loop, whole. Callbacks watch; what acts is in the scheme.
+
+Chance is derived from (seed, epoch, step, purpose), so training goes on from a position with the same numbers
+as without the stop. Bit identity holds per thread count.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from tacit.data.loaders import PairLoader
+from tacit.errors import Diverged, OptionError
+from tacit.kernels.sampling import derived_key
+from tacit.training.step import Step, StepLoss
+from tacit.types import Callback, Clock, Closure, EpochEnd, FitEnd, Stop, StepEnd
+
+SAMPLE, STATE, META = 2, 3, 4
+
+
+@dataclass
+class Position:
+    """Where training is: `step` counts optimiser steps in all, `within` those of the current epoch.
+
+    `sums` are the terms of the current epoch so far. The loop moves it; checkpoints save and restore it.
+    """
+
+    epoch: int = 0
+    within: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+def fit(
+    step: Step,
+    loader: PairLoader,
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    seed: int,
+    max_steps: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    position: Position | None = None,
+    meta_loader: PairLoader | None = None,
+) -> str:
+    """Train in place, from `position` on; returns why it ended.
+
+    `max_steps` bounds the optimiser steps in all. Raises `Diverged` where a term is NaN or infinite, with the
+    step and the term, and `OptionError` where the scheme needs a meta loader and has none.
+    """
+    scheme, position = step.scheme, position or Position()
+    if scheme.update.needs_meta and meta_loader is None:
+        raise OptionError(f"{type(scheme.update).__name__} needs meta batches: set training.meta above 0")
+    limit = max_steps if max_steps is not None else epochs * loader.steps
+    parameters = [parameter for parameter in step.parameters() if parameter.requires_grad]
+    reason = "all epochs done"
+    stop: Stop | None = None
+    while position.epoch < epochs and stop is None:
+        started = time.perf_counter()
+        for batch in loader.epoch(position.epoch, position.within):
+            if position.step >= limit:
+                break
+            clock = Clock(position.epoch, epochs, position.step, loader.steps)
+            losses = StepLoss(step, batch, scheme.sampler(batch, _generator(seed, clock, SAMPLE)), clock)
+            meta = _meta_loss(step, meta_loader, clock, seed) if scheme.update.needs_meta else None
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derived_key(seed, STATE, clock.epoch, clock.step))
+                terms = scheme.update(losses, meta, clock, parameters, optimizer).values()
+            _check_finite(terms, clock)
+            position.step, position.within = position.step + 1, position.within + 1
+            for name, value in terms.items():
+                position.sums[name] = position.sums.get(name, 0.0) + value
+            stop = _tell(callbacks, StepEnd(clock, terms, len(batch)))
+            if stop:
+                return stop.reason
+        seconds = time.perf_counter() - started
+        clock = Clock(position.epoch, epochs, position.step, loader.steps)
+        means = {name: value / max(position.within, 1) for name, value in position.sums.items()}
+        stop = _tell(callbacks, EpochEnd(clock, means, seconds, position.within * loader.batch_size, step))
+        position.epoch, position.within, position.sums = position.epoch + 1, 0, {}
+        if position.step >= limit and stop is None:
+            break
+    reason = stop.reason if stop else reason
+    _tell(callbacks, FitEnd(Clock(position.epoch, epochs, position.step, loader.steps), reason))
+    return reason
+
+
+def _generator(seed: int, clock: Clock, purpose: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_key(seed, purpose, clock.epoch, clock.step))
+
+
+def _meta_loss(step: Step, loader: PairLoader | None, clock: Clock, seed: int) -> Closure:
+    """The plain loss of the meta batch that belongs to this step."""
+    assert loader is not None
+    turn, within = divmod(clock.step, loader.steps)
+    batch = next(loader.epoch(turn, within))
+    candidates = step.scheme.sampler(batch, _generator(seed, clock, META))
+    return StepLoss(step, batch, candidates, clock, plain=True)
+
+
+def _check_finite(terms: dict[str, float], clock: Clock) -> None:
+    for name, value in terms.items():
+        if not math.isfinite(value):
+            raise Diverged(
+                f"the term {name} became {value} at step {clock.step} (epoch {clock.epoch}): "
+                "lower optimizer.rate, or raise the temperature; the last good checkpoint is kept"
+            )
+
+
+def _tell(callbacks: Sequence[Callback], event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+    """Every callback hears the event; the first Stop counts."""
+    answers = [callback(event) for callback in callbacks]
+    return next((answer for answer in answers if answer is not None), None)

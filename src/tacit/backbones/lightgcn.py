@@ -75,6 +75,12 @@ class LightGCN(nn.Module):
         self.table.copy_(torch.cat([users * balance, items / balance]))
 
     @torch.no_grad()
+    def copy_rows(self, earlier: LightGCN) -> None:
+        """Take over the embeddings of an earlier graph's users and items; others keep their initial values."""
+        self.table[: earlier.n_users] = earlier.table[: earlier.n_users]
+        self.table[self.n_users : self.n_users + earlier.n_items] = earlier.table[earlier.n_users :]
+
+    @torch.no_grad()
     def fold_in(self, history: CSR) -> Float[Tensor, "Q d"]:
         """Vectors of people known by their history only: propagation into a new node.
 

@@ -102,3 +102,9 @@ class MF(nn.Module):
         balance = ratio.clamp(min=1e-12).sqrt()
         self.user_table.copy_(users * balance)
         self.item_table.copy_(items / balance)
+
+    @torch.no_grad()
+    def copy_rows(self, earlier: MF) -> None:
+        """Take over the parameters of a smaller or equal MF; further rows keep their initial values."""
+        for name, parameter in earlier.named_parameters():
+            getattr(self, name)[: len(parameter)] = parameter

@@ -1,0 +1,263 @@
+"""How `api.fit` trains: search on a validation part, then refit on everything, with checkpoints between."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tacit.data.interactions import Interactions
+from tacit.data.loaders import PairLoader
+from tacit.errors import OptionError, RunFolderError
+from tacit.evaluation.ranking import rank
+from tacit.kernels.sampling import derived_key
+from tacit.run import Evidence, Run, union
+from tacit.schemes.scheme import Scheme
+from tacit.storage import read_json
+from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
+from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
+from tacit.training.fit import Position, fit
+from tacit.training.optimizers import build
+from tacit.training.step import Step
+from tacit.types import CSR, Callback, CandidateObjective, Queries
+
+SEARCH, REFIT = "1-search", "2-refit"
+INITIAL, META_SPLIT = 5, 6
+VALIDATION_USERS = 10_000
+_log = logging.getLogger("tacit")
+
+
+class Interrupted(RunFolderError):
+    """Training was stopped by a signal; the run folder resumes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything decided before the first step."""
+
+    train: Interactions
+    valid: Interactions
+    whole: Interactions  # train and valid together
+    make_backbone: Callable[[Interactions], Any]
+    scheme: Scheme
+    optimizer: str
+    rate: float
+    batch_size: int
+    epochs: int
+    patience: int
+    validate_every: int
+    metric: str
+    refit: bool
+    meta: float
+    checkpoint_every: int
+    seed: int
+    config: dict[str, Any]
+    facts: dict[str, Any]
+
+
+def train(
+    plan: Plan, folder: Path | None, resume: bool, callbacks: Sequence[Callback], progress: bool
+) -> Run:
+    """Search, refit, and the run that comes out. Raises `Interrupted` after a signal was obeyed."""
+    saved = newest(folder / "checkpoints") if folder is not None and resume else None
+    phase = read_json(saved["state.json"])["facts"]["phase"] if saved else SEARCH
+    log = JsonLog(folder / "log.jsonl") if folder is not None else None
+    try:
+        if phase == REFIT and saved is not None:
+            chosen = read_json(saved["state.json"])["facts"]["chosen"]
+        else:
+            step, stopping = _phase(plan, SEARCH, {}, folder, saved, log, callbacks, progress)
+            chosen = {
+                "epoch": stopping.best_epoch,
+                "step": stopping.best_step,
+                plan.metric: stopping.best,
+                "history": stopping.history,
+            }
+            saved = None
+            _log.info(
+                "best %s on validation: %.4f after %d epochs", plan.metric, stopping.best, stopping.best_epoch
+            )
+            if not plan.refit:
+                stopping.load_best(step)
+        if plan.refit:
+            step, _ = _phase(plan, REFIT, {"chosen": chosen}, folder, saved, log, callbacks, progress)
+    finally:
+        if log is not None:
+            log.close()
+    run = _run(plan, step, chosen)
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def _phase(
+    plan: Plan,
+    phase: str,
+    extra: dict[str, Any],
+    folder: Path | None,
+    saved: dict[str, Path] | None,
+    log: JsonLog | None,
+    callbacks: Sequence[Callback],
+    progress: bool,
+) -> tuple[Step, EarlyStopping]:
+    """One training run: on train with validation, or on everything for the chosen number of steps."""
+    search = phase == SEARCH
+    data = plan.train if search else plan.whole
+    backbone = plan.make_backbone(data)
+    scheme = plan.scheme.bind(data)
+    step = Step(backbone, scheme)
+    optimizer = build(plan.optimizer, plan.rate, step.parameters())
+    loader, meta_loader = _loaders(plan, data)
+    stopping = EarlyStopping(
+        _validator(plan) if search else _no_validation,
+        metric=plan.metric,
+        patience=plan.patience,
+        every=plan.validate_every,
+        keep=search and not plan.refit,
+        log=None if log is None else log.write,
+    )
+    epochs, max_steps = plan.epochs, None
+    if not search:
+        max_steps = extra["chosen"]["step"]
+        epochs = -(-max_steps // loader.steps)
+    facts = {"phase": phase, "config": plan.config, "data": plan.facts["data"], **extra}
+    facts["threads"] = torch.get_num_threads()
+    stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
+    position = restore(saved, step, optimizer, stateful, facts) if saved else Position()
+    watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
+    if progress:
+        watching.append(Progress("search" if search else "refit"))
+    with ExitStack() as stack:
+        if folder is not None:
+            keeper = Checkpointer(
+                folder / "checkpoints",
+                step,
+                optimizer,
+                position,
+                facts=facts,
+                stateful=stateful,
+                every_steps=plan.checkpoint_every,
+            )
+            watching.append(stack.enter_context(keeper))
+        reason = fit(
+            step,
+            loader,
+            optimizer,
+            epochs=epochs,
+            seed=plan.seed,
+            max_steps=max_steps,
+            callbacks=watching,
+            position=position,
+            meta_loader=meta_loader,
+        )
+    if reason == INTERRUPTED:
+        raise Interrupted(f"stopped at step {position.step} by a signal; go on with --resume")
+    _log.info("%s: %s", phase[2:], reason)
+    return step, stopping
+
+
+def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | None]:
+    """Examples: positives, and explicit noes where the objective has a loss for them."""
+    rows = np.flatnonzero(data.yes)
+    if isinstance(plan.scheme.objective, CandidateObjective) and data.labels is not None:
+        shown = np.zeros(len(data), bool) if data.shown is None else data.shown
+        rows = np.flatnonzero(~shown)
+    if not plan.meta:
+        return PairLoader.of(data, rows, plan.batch_size, plan.seed), None
+    key = derived_key(plan.seed, META_SPLIT)
+    order = np.random.default_rng(key).permutation(len(rows))
+    cut = max(int(round(len(rows) * plan.meta)), 1)
+    meta, rest = np.sort(rows[order[:cut]]), np.sort(rows[order[cut:]])
+    if len(rest) == 0:
+        raise OptionError(f"training.meta = {plan.meta} leaves no examples to train on: lower it")
+    return (
+        PairLoader.of(data, rest, plan.batch_size, plan.seed),
+        PairLoader.of(data, meta, plan.batch_size, plan.seed + 1),
+    )
+
+
+def _validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
+    """Ranks the validation users' catalogue, training positives and noes masked."""
+    truth = plan.valid.positives
+    known = plan.train.known
+    warm = np.flatnonzero((truth.degrees() > 0) & (plan.train.positives.degrees() > 0))
+    if len(warm) == 0:
+        raise OptionError("no validation user has training events: give another validation part")
+    if len(warm) > VALIDATION_USERS:
+        warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
+    chosen, masked = truth.select(warm), known.select(warm)
+    name, _, k = plan.metric.partition("@")
+    queries = Queries(warm.astype(np.int64), plan.train.positives.select(warm))
+
+    def validate(step: Step) -> dict[str, float]:
+        run = _run(plan, step, {})
+        step.train()
+        values = rank(
+            run.recommender,
+            chosen,
+            queries,
+            exclude=masked,
+            ks=sorted({int(k or 20), 20}),
+            metrics=sorted({name, "recall", "ndcg"}),
+        )
+        return {key: float(np.mean(per_user)) for key, per_user in values.values.items()}
+
+    return validate
+
+
+def _no_validation(step: Step) -> dict[str, float]:
+    raise OptionError("the refit has no validation part")
+
+
+def _run(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
+    step.eval()
+    whole = plan.whole
+    trained = whole if plan.refit and chosen else plan.train
+    evidence = Evidence(
+        positives=trained.positives,
+        seen=union(plan.train.positives, plan.valid.positives),
+        noes=whole.noes,
+        impressions=whole.impressions,
+        item_counts=trained.item_counts,
+    )
+    config = {**plan.config, "chosen": chosen}
+    return Run(
+        backbone=step.backbone,
+        similarity=plan.scheme.objective.similarity,
+        user_ids=whole.user_ids,
+        item_ids=whole.item_ids,
+        evidence=evidence,
+        config=config,
+        facts=plan.facts,
+    )
+
+
+def options_of(value: Any) -> dict[str, Any]:
+    """Options as JSON: a preset's fields, or a foreign object's dotted class and fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = {name: _json(item) for name, item in _public(value).items()}
+        return fields if "use" in fields else {"class": _dotted(value), **fields}
+    return {"class": _dotted(value)}
+
+
+def _public(value: Any) -> dict[str, Any]:
+    return {name: item for name, item in vars(value).items() if not name.startswith("_")}
+
+
+def _json(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return options_of(value)
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | type(None)) else _dotted(value)
+
+
+def _dotted(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

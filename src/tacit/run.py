@@ -1,0 +1,193 @@
+"""A trained run: everything that recommending needs, in memory or in a folder.
+
+The folder is self-sufficient: it loads without the training data and knows its users' and items' ids.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch.nn.functional import normalize
+
+from tacit.data.vocabulary import Vocabulary
+from tacit.errors import ArtifactError
+from tacit.presets import BackboneConfig, by_name
+from tacit.recommend.foldin import ridge
+from tacit.recommend.recommender import VectorRecommender
+from tacit.storage import (
+    json_bytes,
+    parquet_bytes,
+    read_artifact,
+    read_json,
+    read_tensors,
+    tensor_bytes,
+    write_artifact,
+)
+from tacit.types import CSR
+
+KIND, VERSION = "tacit-run", 1
+Id = int | str
+_log = logging.getLogger("tacit")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the log said, by row: positives the run trained on, all that it has seen, explicit noes, shown.
+
+    Implements `TrainingData` for the positives it trained on.
+    """
+
+    positives: CSR
+    seen: CSR
+    noes: CSR
+    impressions: CSR
+    item_counts: np.ndarray[Any, np.dtype[np.int64]]
+
+    @property
+    def n_users(self) -> int:
+        return self.positives.n_rows
+
+    @property
+    def n_items(self) -> int:
+        return self.positives.n_columns
+
+    @property
+    def known(self) -> CSR:
+        """Positives and explicit noes."""
+        return union(self.positives, self.noes)
+
+    @cached_property
+    def masked(self) -> CSR:
+        """What is never recommended: all seen positives and explicit noes."""
+        return union(self.seen, self.noes)
+
+
+def union(a: CSR, b: CSR) -> CSR:
+    """Pairs that either matrix holds."""
+    rows = np.concatenate([np.repeat(np.arange(m.n_rows), m.degrees()) for m in (a, b)])
+    return CSR.from_pairs(rows, np.concatenate([a.indices, b.indices]), a.n_rows, a.n_columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained recommender with its ids, its evidence and its configuration."""
+
+    backbone: Any
+    similarity: str
+    user_ids: Vocabulary
+    item_ids: Vocabulary
+    evidence: Evidence
+    config: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)  # split.json, audit.json
+    folder: Path | None = None
+
+    @cached_property
+    def recommender(self) -> VectorRecommender:
+        """Users and items as vectors, cosine scores normalised, people without a row folded in."""
+        vectors = self.backbone.vectors()
+        users, items = vectors.users, vectors.items
+        if self.similarity == "cosine":
+            users, items = normalize(users, dim=1), normalize(items, dim=1)
+        bias = None if vectors.item_bias is None else vectors.item_bias.numpy()
+        fold_in = self._propagate if hasattr(self.backbone, "fold_in") else ridge(items.numpy())
+        return VectorRecommender(users.numpy(), items.numpy(), bias, fold_in)
+
+    def _propagate(self, history: CSR) -> np.ndarray[Any, np.dtype[np.float32]]:
+        vectors = self.backbone.fold_in(history)
+        return (normalize(vectors, dim=1) if self.similarity == "cosine" else vectors).numpy()
+
+    def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
+        """The k items nearest to an item by cosine, best first. Raises `UnknownId`."""
+        vectors = self.backbone.vectors().items
+        unit = normalize(vectors, dim=1)
+        row = self.item_ids.row(item)
+        scores = unit @ unit[row]
+        scores[row] = -torch.inf
+        best = scores.topk(min(k, len(scores) - 1))
+        ids = self.item_ids.decode(best.indices.numpy())
+        return [(_plain(i), float(s)) for i, s in zip(ids, best.values, strict=True)]
+
+    def score(self, users: Sequence[Id], items: Sequence[Id]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Score of each (user, item) pair, float32; higher is better. Raises `UnknownId`."""
+        vectors = self.recommender
+        rows = np.array([self.user_ids.row(user) for user in users], np.int64)
+        columns = np.array([self.item_ids.row(item) for item in items], np.int64)
+        scores = (vectors.user_vectors[rows] * vectors.item_vectors[columns]).sum(1)
+        return scores if vectors.item_bias is None else scores + vectors.item_bias[columns]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the run as an artifact: whole or not at all. Raises `StorageError`."""
+        evidence = {
+            f"{name}.{part}": getattr(matrix, part)
+            for name, matrix in (
+                ("positives", self.evidence.positives),
+                ("seen", self.evidence.seen),
+                ("noes", self.evidence.noes),
+                ("impressions", self.evidence.impressions),
+            )
+            for part in ("indptr", "indices")
+        }
+        evidence["item_counts"] = self.evidence.item_counts
+        ids = pa.table({"users": [self.user_ids.to_arrow()], "items": [self.item_ids.to_arrow()]})
+        serving = {"similarity": self.similarity}
+        write_artifact(
+            Path(folder),
+            {
+                "config.json": json_bytes({**self.config, "serving": serving}),
+                "model.safetensors": lambda: tensor_bytes(self.backbone.state_dict()),
+                "vocabulary.parquet": lambda: parquet_bytes(ids),
+                "seen.safetensors": lambda: tensor_bytes(evidence),
+                "split.json": json_bytes(self.facts.get("split", {})),
+                "audit.json": json_bytes(self.facts.get("audit", {})),
+            },
+            KIND,
+            VERSION,
+        )
+
+
+def load(folder: str | Path, *, backbone: Any = None) -> Run:
+    """A saved run. `backbone`: the object, where the run was trained with one's own class.
+
+    Raises `ArtifactError` where the folder is damaged, cut short, of another version, or not a run.
+    """
+    folder = Path(folder)
+    files = read_artifact(folder, KIND, VERSION)
+    config = read_json(files["config.json"])
+    similarity = config.pop("serving")["similarity"]
+    arrays = {name: tensor.numpy() for name, tensor in read_tensors(files["seen.safetensors"]).items()}
+    counts = arrays.pop("item_counts")
+    matrices = {
+        name: CSR(arrays[f"{name}.indptr"], arrays[f"{name}.indices"], len(counts))
+        for name in ("positives", "seen", "noes", "impressions")
+    }
+    evidence = Evidence(**matrices, item_counts=counts)
+    if backbone is None:
+        options: Mapping[str, Any] = config["backbone"]
+        if "use" not in options:
+            raise ArtifactError(
+                f"{folder}: trained with the backbone {options.get('class')}, which is never imported from an "
+                "artifact: pass the object, load(folder, backbone=...)"
+            )
+        made = by_name(BackboneConfig, options["use"], "backbone")(**options)
+        backbone = made.build(evidence, torch.Generator())
+    backbone.load_state_dict(read_tensors(files["model.safetensors"]))
+    backbone.eval()
+    ids = pq.read_table(files["vocabulary.parquet"])
+    users, items = (ids[name].combine_chunks().flatten() for name in ("users", "items"))
+    facts = {name: read_json(files[f"{name}.json"]) for name in ("split", "audit")}
+    return Run(
+        backbone, similarity, Vocabulary(users), Vocabulary(items), evidence, config, facts, folder
+    )
+
+
+def _plain(value: Any) -> Id:
+    return value.item() if isinstance(value, np.generic) else value  # type: ignore[no-any-return]

@@ -1,0 +1,29 @@
+"""Options of training that are neither the backbone's, the scheme's nor the optimiser's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tacit.errors import OptionError
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, in what batches, chosen by what. None: from the table of defaults (docs/defaults.md)."""
+
+    epochs: int | None = None  # upper bound; validation chooses
+    batch_size: int | None = None
+    patience: int | None = None  # validations without improvement before stopping
+    validate_every: int = 1  # epochs
+    metric: str = "ndcg@20"  # selects on the validation split
+    refit: bool | None = None  # train on train + validation for the chosen steps; None: yes, unless valid is given
+    checkpoint_every: int = 1000  # steps; at least every 30 s besides
+    meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "validate_every", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"training.{name} must be at least 1, not {value}")
+        if not 0 <= self.meta < 1:
+            raise OptionError(f"training.meta is a share in [0, 1), not {self.meta}")

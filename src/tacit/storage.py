@@ -21,7 +21,6 @@ import fcntl
 import hashlib
 import importlib.metadata
 import json
-import logging
 import os
 import re
 import secrets
@@ -40,7 +39,6 @@ from tacit.errors import ArtifactError, InternalError, RunFolderError, StorageEr
 
 MANIFEST = "manifest.json"
 _LEFTOVER = re.compile(r".+\.(tmp|staged)-[0-9a-f]{8}")
-_log = logging.getLogger("tacit")
 
 
 @contextmanager
@@ -74,7 +72,7 @@ def write_bytes(path: Path, data: bytes) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync_folder(path.parent)
         except BaseException:
             with suppress(OSError):
@@ -201,7 +199,7 @@ def write_artifact(
         write_json(folder / MANIFEST, manifest)
         with _disk(folder, "finish the new artifact, which is whole,"):
             for name, entry in entries.items():
-                os.replace(_staged(folder, name, entry["sha256"]), folder / name)
+                _staged(folder, name, entry["sha256"]).replace(folder / name)
             for name in previous - entries.keys():
                 (folder / name).unlink(missing_ok=True)
             _sync_folder(folder)
@@ -237,21 +235,6 @@ def _verified(folder: Path, name: str, entry: dict[str, Any]) -> Path:
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise ArtifactError(f"{path}: damaged: its SHA-256 is not that of the manifest; {mend}")
     return path
-
-
-def newest(folder: Path, kind: str, version: int) -> Path | None:
-    """The whole artifact with the last name in a folder of them (`step-000123`), or None.
-
-    Those that cannot be trusted are passed over with a warning in the log.
-    """
-    for path in sorted(folder.glob("*/"), reverse=True):
-        try:
-            read_artifact(path, kind, version)
-        except ArtifactError as error:
-            _log.warning("passed over: %s", error)
-        else:
-            return path
-    return None
 
 
 @contextmanager

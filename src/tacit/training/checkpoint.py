@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacit.errors import ArtifactError, RunFolderError
-from tacit.storage import json_bytes, read_artifact, read_json, read_tensors, tensor_bytes, write_artifact
+from tacit import storage
+from tacit.errors import RunFolderError
+from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
 from tacit.training.fit import Position
 from tacit.training.step import Step
@@ -98,13 +99,9 @@ class Checkpointer:
 
 
 def newest(folder: Path) -> dict[str, Path] | None:
-    """Files of the newest whole checkpoint, or None. Damaged ones are passed over."""
-    for candidate in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
-        try:
-            return read_artifact(candidate, KIND, VERSION)
-        except ArtifactError:
-            continue
-    return None
+    """Files of the newest whole checkpoint, or None. Damaged ones are passed over with a warning."""
+    found = storage.newest(folder, KIND, VERSION) if folder.is_dir() else None
+    return None if found is None else storage.read_artifact(found, KIND, VERSION)
 
 
 def restore(

@@ -1,0 +1,81 @@
+"""Tacit: recommenders from implicit feedback, without mistaking silence for a no.
+
+Public names are resolved on first use, so that importing the package costs little.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tacit.api import DataOptions, evaluate, fit
+    from tacit.backbones.lightgcn import LightGCNConfig
+    from tacit.backbones.mf import GMFConfig, MFConfig
+    from tacit.data.interactions import Interactions
+    from tacit.data.split import Split, split
+    from tacit.data.synthetic import simulate
+    from tacit.evaluation.compare import compare
+    from tacit.run import Run, load
+    from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
+    from tacit.schemes.scheme import Scheme
+    from tacit.training.optimizers import OptimizerOptions
+    from tacit.training.options import TrainingOptions
+
+_HOME = {
+    "DataOptions": "tacit.api",
+    "GMFConfig": "tacit.backbones.mf",
+    "Interactions": "tacit.data.interactions",
+    "LightGCNConfig": "tacit.backbones.lightgcn",
+    "MFConfig": "tacit.backbones.mf",
+    "OptimizerOptions": "tacit.training.optimizers",
+    "Run": "tacit.run",
+    "Scheme": "tacit.schemes.scheme",
+    "Split": "tacit.data.split",
+    "TrainingOptions": "tacit.training.options",
+    "bce": "tacit.schemes.plain",
+    "bpr": "tacit.schemes.plain",
+    "compare": "tacit.evaluation.compare",
+    "evaluate": "tacit.api",
+    "fit": "tacit.api",
+    "load": "tacit.run",
+    "sampled_softmax": "tacit.schemes.plain",
+    "simulate": "tacit.data.synthetic",
+    "softmax": "tacit.schemes.plain",
+    "split": "tacit.data.split",
+}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataOptions",
+    "GMFConfig",
+    "Interactions",
+    "LightGCNConfig",
+    "MFConfig",
+    "OptimizerOptions",
+    "Run",
+    "Scheme",
+    "Split",
+    "TrainingOptions",
+    "bce",
+    "bpr",
+    "compare",
+    "evaluate",
+    "fit",
+    "load",
+    "sampled_softmax",
+    "simulate",
+    "softmax",
+    "split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tacit' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

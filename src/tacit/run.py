@@ -6,7 +6,7 @@ The folder is self-sufficient: it loads without the training data and knows its 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ import torch
 from torch.nn.functional import normalize
 
 from tacit.data.vocabulary import Vocabulary
-from tacit.errors import ArtifactError
+from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name
 from tacit.recommend.foldin import ridge
 from tacit.recommend.recommender import VectorRecommender
+from tacit.recommend.request import Catalogue, Recommendations
 from tacit.storage import (
     json_bytes,
     parquet_bytes,
@@ -104,6 +105,42 @@ class Run:
     def _propagate(self, history: CSR) -> np.ndarray[Any, np.dtype[np.float32]]:
         vectors = self.backbone.fold_in(history)
         return (normalize(vectors, dim=1) if self.similarity == "cosine" else vectors).numpy()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What answers requests by external ids."""
+        evidence = self.evidence
+        return Catalogue(
+            self.recommender,
+            self.user_ids,
+            self.item_ids,
+            evidence.seen,
+            evidence.masked,
+            evidence.item_counts,
+        )
+
+    def recommend(
+        self,
+        users: Sequence[Id] | None = None,
+        *,
+        history: Sequence[Id] | None = None,
+        k: int = 10,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] | None = None,
+        keep_seen: bool = False,
+    ) -> Recommendations:
+        """The k best items for known users, or for one person known by a history of items.
+
+        What they have seen is left out unless `keep_seen`. Raises `UnknownId`, and `OptionError` for a bad k
+        or where not exactly one of `users` and `history` is given.
+        """
+        options: dict[str, Any] = {"allow": allow, "deny": deny, "keep_seen": keep_seen}
+        if (users is None) == (history is None):
+            raise OptionError("recommend for users or for a history: give exactly one of the two")
+        if users is not None:
+            return self.catalogue.for_users(users, k, **options)
+        assert history is not None
+        return self.catalogue.for_history([history], k, **options)
 
     def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
         """The k items nearest to an item by cosine, best first. Raises `UnknownId`."""

@@ -1,0 +1,167 @@
+"""From external ids to the best k items, with the lists that a request may bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float32, Int64
+
+from tacit.data.vocabulary import Vocabulary
+from tacit.errors import OptionError
+from tacit.kernels.topk import top_k
+from tacit.types import CSR, Queries, Recommender, TopK
+
+Id = int | str
+BLOCK_BYTES = 2**27
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendations:
+    """Best items per person, best first, with external ids; `notes` say what was unusual."""
+
+    users: list[Id | None]
+    items: list[list[Id]]
+    scores: list[list[float]]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Any:
+        return iter(zip(self.users, self.items, self.scores, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object."""
+        people = [
+            {"user": user, "items": [{"item": i, "score": s} for i, s in zip(items, scores, strict=True)]}
+            for user, items, scores in self
+        ]
+        return {"recommendations": people, "notes": list(self.notes)}
+
+    def to_arrow(self) -> pa.Table:
+        """Columns user, item, score, rank (from 1)."""
+        counts = [len(items) for items in self.items]
+        return pa.table(
+            {
+                "user": [user for user, n in zip(self.users, counts, strict=True) for _ in range(n)],
+                "item": [item for items in self.items for item in items],
+                "score": pa.array([score for scores in self.scores for score in scores], pa.float32()),
+                "rank": pa.array([rank + 1 for n in counts for rank in range(n)], pa.int32()),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What answers a request: the recommender, its ids, its evidence."""
+
+    recommender: Recommender
+    user_ids: Vocabulary
+    item_ids: Vocabulary
+    history: CSR  # seen positives
+    masked: CSR  # never recommended
+    popularity: Int64[np.ndarray, "N"]
+
+    def for_users(
+        self,
+        users: Sequence[Id],
+        k: int = 10,
+        *,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] | None = None,
+        keep_seen: bool = False,
+    ) -> Recommendations:
+        """The k best items of known users outside what they have seen.
+
+        A user without any event is answered by popularity, which the notes say. Raises `UnknownId` for ids
+        the run does not know and `OptionError` for a k below 1 or above the catalogue.
+        """
+        rows = np.array([self.user_ids.row(user) for user in users], np.int64)
+        exclude = None if keep_seen else self.masked.select(rows)
+        queries = Queries(rows, self.history.select(rows))
+        return self._answer(list(users), queries, k, exclude, allow, deny)
+
+    def for_history(
+        self,
+        histories: Sequence[Sequence[Id]],
+        k: int = 10,
+        *,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] | None = None,
+        keep_seen: bool = False,
+    ) -> Recommendations:
+        """The k best items for people known by what they touched; raises as `for_users`."""
+        lengths = [len(history) for history in histories]
+        rows = np.repeat(np.arange(len(histories)), lengths)
+        items = np.array([self.item_ids.row(item) for history in histories for item in history], np.int64)
+        history = CSR.from_pairs(rows, items, len(histories), len(self.item_ids))
+        queries = Queries(np.full(len(histories), -1, np.int64), history)
+        return self._answer([None] * len(histories), queries, k, None if keep_seen else history, allow, deny)
+
+    def _answer(
+        self,
+        users: list[Id | None],
+        queries: Queries,
+        k: int,
+        exclude: CSR | None,
+        allow: Iterable[Id] | None,
+        deny: Iterable[Id] | None,
+    ) -> Recommendations:
+        n_items = self.recommender.n_items
+        if not 1 <= k <= n_items:
+            raise OptionError(f"k must lie between 1 and the {n_items} items of the catalogue, not {k}")
+        allowed = self._allowed(allow, deny)
+        assert queries.history is not None
+        cold = queries.history.degrees() == 0
+        best = _ranked(self.recommender, queries, k, exclude, allowed)
+        notes = []
+        if cold.any():
+            popular = np.broadcast_to(self.popularity.astype(np.float32), (int(cold.sum()), n_items))
+            rows = None if exclude is None else exclude.select(np.flatnonzero(cold))
+            answer = _best(popular.copy(), k, rows, allowed)
+            best.items[cold], best.scores[cold] = answer.items, answer.scores
+            notes.append(f"{int(cold.sum())} without any event: answered by popularity")
+        found = best.items >= 0
+        short = int((found.sum(1) < k).sum())
+        if short:
+            notes.append(f"{short} of {len(users)} have fewer than {k} items left to recommend")
+        ids = self.item_ids.decode(np.where(found, best.items, 0).reshape(-1))
+        table = np.array(ids, dtype=object).reshape(best.items.shape)
+        return Recommendations(
+            users,
+            [row[mask].tolist() for row, mask in zip(table, found, strict=True)],
+            [row[mask].tolist() for row, mask in zip(best.scores, found, strict=True)],
+            tuple(notes),
+        )
+
+    def _allowed(self, allow: Iterable[Id] | None, deny: Iterable[Id] | None) -> Bool[np.ndarray, "N"] | None:
+        if allow is None and deny is None:
+            return None
+        allowed = np.full(self.recommender.n_items, allow is None)
+        if allow is not None:
+            allowed[[self.item_ids.row(item) for item in allow]] = True
+        if deny is not None:
+            allowed[[self.item_ids.row(item) for item in deny]] = False
+        return allowed
+
+
+def _ranked(
+    recommender: Recommender, queries: Queries, k: int, exclude: CSR | None, allowed: Any
+) -> TopK:
+    if allowed is None:
+        return recommender.recommend(queries, k, exclude=exclude)
+    step = max(BLOCK_BYTES // (4 * recommender.n_items), 1)
+    parts = []
+    for start in range(0, len(queries), step):
+        rows = np.arange(start, min(start + step, len(queries)))
+        masked = None if exclude is None else exclude.select(rows)
+        parts.append(_best(recommender.score(queries.select(rows)), k, masked, allowed))
+    return TopK(np.concatenate([p.items for p in parts]), np.concatenate([p.scores for p in parts]))
+
+
+def _best(scores: Float32[np.ndarray, "Q N"], k: int, exclude: CSR | None, allowed: Any) -> TopK:
+    if allowed is not None:
+        scores[:, ~allowed] = -np.inf
+    best = top_k(scores, k, exclude)
+    return TopK(np.where(best.scores > -np.inf, best.items, -1).astype(np.int32), best.scores)

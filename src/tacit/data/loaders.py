@@ -38,8 +38,8 @@ class PairLoader:
     examples: torch.Tensor
     users: torch.Tensor
     targets: torch.Tensor
-    labels: torch.Tensor
-    weights: torch.Tensor
+    labels: torch.Tensor | None  # None: all one
+    weights: torch.Tensor | None
     batch_size: int
     seed: int
 
@@ -49,9 +49,8 @@ class PairLoader:
         index = torch.from_numpy(rows.astype(np.int64))
         users = torch.from_numpy(log.users[rows].astype(np.int64))
         targets = torch.from_numpy(log.items[rows].astype(np.int64))
-        ones = torch.ones(len(rows))
-        labels = ones if log.labels is None else torch.from_numpy(log.labels[rows])
-        weights = ones if log.weights is None else torch.from_numpy(log.weights[rows])
+        labels = None if log.labels is None else torch.from_numpy(log.labels[rows])
+        weights = None if log.weights is None else torch.from_numpy(log.weights[rows])
         return PairLoader(index, users, targets, labels, weights, batch_size, seed)
 
     @property
@@ -67,13 +66,20 @@ class PairLoader:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from batch `first` on."""
         generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
-        order = torch.randperm(self.n_examples, generator=generator)
-        for step in range(first, self.steps):
-            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+        order = torch.randperm(self.n_examples, generator=generator)[first * self.batch_size :]
+        shuffled = [
+            None if column is None else column.index_select(0, order).split(self.batch_size)
+            for column in (self.examples, self.users, self.targets, self.labels, self.weights)
+        ]
+        ones = torch.ones(min(self.batch_size, self.n_examples))
+        for step in range(self.steps - first):
+            rows, users, targets, labels, weights = (c and c[step] for c in shuffled)
+            assert rows is not None and users is not None and targets is not None
+            here = ones[: len(users)]
             yield Batch(
-                rows=self.examples[chosen],
-                users=self.users[chosen],
-                targets=self.targets[chosen],
-                labels=self.labels[chosen],
-                weights=self.weights[chosen],
+                rows=rows,
+                users=users,
+                targets=targets,
+                labels=here if labels is None else labels,
+                weights=here if weights is None else weights,
             )

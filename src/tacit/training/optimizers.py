@@ -59,6 +59,9 @@ def _two(tensor: Tensor) -> Tensor:
 
 def _rows(gradient: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
     if gradient.is_sparse:
+        rows, values = gradient._indices()[0], gradient._values()
+        if bool((rows[1:] > rows[:-1]).all()):  # autograd drops the mark of ours; checking is cheap
+            return rows, values
         gradient = gradient.coalesce()
         return gradient.indices()[0], gradient.values()
     return torch.arange(len(_two(parameter))), gradient

@@ -68,7 +68,7 @@ def fit(
             losses = StepLoss(step, batch, scheme.sampler(batch, _generator(seed, clock, SAMPLE)), clock)
             meta = _meta_loss(step, meta_loader, clock, seed) if scheme.update.needs_meta else None
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(derived_key(seed, STATE, clock.epoch, clock.step))
+                torch.default_generator.manual_seed(derived_key(seed, STATE, clock.epoch, clock.step))
                 terms = scheme.update(losses, meta, clock, parameters, optimizer).values()
             _check_finite(terms, clock)
             position.step, position.within = position.step + 1, position.within + 1

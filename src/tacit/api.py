@@ -17,6 +17,7 @@ from tacit.defaults import suggested
 from tacit.errors import OptionError, RunFolderError
 from tacit.fitting import INITIAL, Plan, options_of
 from tacit.fitting import train as run_plan
+from tacit.judging import Evaluation, judge
 from tacit.kernels.sampling import derived_key
 from tacit.presets import BackboneConfig, SchemePreset, by_name
 from tacit.run import Run, load
@@ -204,3 +205,45 @@ def _backbone(value: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Any]
 
         return options_of(value), again
     raise OptionError(f"a backbone is a name, a configuration or an nn.Module, not {type(value).__name__}")
+
+
+def evaluate(
+    run: Run | str | Path,
+    test: Any,
+    *,
+    ks: Sequence[int] = (10, 20, 50),
+    metrics: Sequence[str] | None = None,
+    history: Any = None,
+    references: bool = True,
+    keep_seen: bool = False,
+    data: DataOptions | None = None,
+) -> Evaluation:
+    """Rank the whole catalogue for every user of the test set, and reference models beside it.
+
+    Training and validation events and explicit noes are masked (`keep_seen` leaves them in, where repeats are
+    wanted); the run's rating threshold is applied to the test file too. `history`: more context, masked too.
+    Cold users are counted apart and outside the means. Items unknown to the run stay in the truth.
+
+    Raises `DataError` where no test user can be evaluated, `OptionError` for a k above the catalogue.
+    """
+    run = run if isinstance(run, Run) else load(run)
+    columns = data or DataOptions(**{**run.config.get("data", {}), "impressions": None})
+    threshold = run.facts.get("split", {}).get("threshold")
+    columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
+    logs = [_read(source, columns) for source in (test, history) if source is not None]
+    ids = run.user_ids, run.item_ids
+    for log in logs:
+        ids = ids[0].extended(log.user_ids.to_arrow()), ids[1].extended(log.item_ids.to_arrow())
+    logs = [log.with_vocabulary(*ids) for log in logs]
+    largest = max(ks)
+    if largest > run.evidence.n_items:
+        raise OptionError(f"k = {largest} is larger than the catalogue of {run.evidence.n_items} items")
+    return judge(
+        run,
+        logs[0],
+        logs[1] if history is not None else None,
+        ks=ks,
+        metrics=metrics,
+        references=references,
+        keep_seen=keep_seen,
+    )

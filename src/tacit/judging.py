@@ -1,0 +1,167 @@
+"""How `api.evaluate` judges: the trained run and the reference models, on the same people and items."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tacit.data.interactions import Interactions
+from tacit.errors import MissingExtra
+from tacit.evaluation.evaluate import evaluate
+from tacit.evaluation.report import Report
+from tacit.references.cache import fitted
+from tacit.references.ease import EASE
+from tacit.references.graphfilter import GraphFilter
+from tacit.references.ials import IALS
+from tacit.references.itemknn import ItemKNN
+from tacit.references.popular import Popular
+from tacit.run import Evidence, Run, union
+from tacit.types import CSR, Recommender
+
+EASE_LIMIT = 15_000
+_log = logging.getLogger("tacit")
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A reference model beside the run: its report and the seconds that its fit took."""
+
+    report: Report
+    fit_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The run's report, those of the reference models, what was skipped and why, and the audit."""
+
+    report: Report
+    references: dict[str, Reference]
+    skipped: dict[str, str]
+    audit: dict[str, Any]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object."""
+        references = {
+            name: {**reference.report.to_dict(), "fit_seconds": round(reference.fit_seconds, 3)}
+            for name, reference in self.references.items()
+        }
+        skipped = {name: {"skipped": why} for name, why in self.skipped.items()}
+        return {
+            **self.report.to_dict(),
+            "references": references | skipped,
+            "audit": self.audit,
+            "notes": list(self.notes),
+        }
+
+
+def judge(
+    run: Run,
+    test: Interactions,
+    history: Interactions | None,
+    *,
+    ks: Sequence[int],
+    metrics: Sequence[str] | None,
+    references: bool,
+    keep_seen: bool,
+) -> Evaluation:
+    """Evaluate on test pairs that share an extension of the run's vocabulary: its rows keep their numbers."""
+    evidence = run.evidence
+    n_users, n_items = test.n_users, test.n_items
+    seen = _padded(evidence.seen, n_users, n_items)
+    exclude = _padded(evidence.masked, n_users, n_items)
+    if history is not None:
+        more = _padded(history.positives, n_users, n_items)
+        seen, exclude = union(seen, more), union(exclude, more)
+    truth = test.positives
+    if keep_seen:
+        exclude = CSR.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), n_users, n_items)
+    options: dict[str, Any] = {"truth": truth, "seen": _narrow(seen, evidence.n_items), "exclude": exclude, "ks": ks}
+    if metrics is not None:
+        options["metrics"] = metrics
+    known = _Known(run.recommender, evidence.n_users)
+    report = evaluate(known, **options)
+    shown: dict[str, Reference] = {}
+    skipped: dict[str, str] = {}
+    for name, model in _models(evidence, skipped) if references else ():
+        try:
+            fit, seconds = fitted(name, model, _training(evidence), _folder(run))
+        except MissingExtra as error:
+            skipped[name] = str(error)
+            continue
+        shown[name] = Reference(evaluate(_Known(fit, evidence.n_users), **options), seconds)
+    degrees = _padded(evidence.seen, n_users, n_items)
+    cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(degrees.indices))
+    audit = {
+        **run.facts.get("audit", {}),
+        "test_pairs": len(truth.indices),
+        "test_items_never_in_train": len(cold_items),
+        "test_pairs_of_items_never_in_train": int(np.isin(truth.indices, cold_items).sum()),
+        "test_users_without_history": int(((truth.degrees() > 0) & (seen.degrees() == 0)).sum()),
+    }
+    return Evaluation(report, shown, skipped, audit, tuple(f"{n}: {why}" for n, why in skipped.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A recommender that answers rows beyond its users by their history."""
+
+    model: Recommender
+    n_users: int
+
+    @property
+    def n_items(self) -> int:
+        return self.model.n_items
+
+    def _asked(self, queries: Any) -> Any:
+        return type(queries)(np.where(queries.users < self.n_users, queries.users, -1), queries.history)
+
+    def score(self, queries: Any) -> Any:
+        return self.model.score(self._asked(queries))
+
+    def recommend(self, queries: Any, k: int, *, exclude: CSR | None = None) -> Any:
+        return self.model.recommend(self._asked(queries), k, exclude=exclude)
+
+
+def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]]:
+    models: list[tuple[str, Any]] = [
+        ("popular", Popular()),
+        ("itemknn", ItemKNN()),
+        ("ials", IALS()),
+        ("graphfilter", GraphFilter()),
+    ]
+    if evidence.n_items <= EASE_LIMIT:
+        models.append(("ease", EASE()))
+    else:
+        gigabytes = evidence.n_items**2 * 4 / 2**30
+        skipped["ease"] = f"{evidence.n_items} items would need a matrix of {gigabytes:.1f} GiB to invert"
+    return models
+
+
+def _training(evidence: Evidence) -> Evidence:
+    """References learn from all that the run has seen."""
+    counts = np.bincount(evidence.seen.indices, minlength=evidence.n_items).astype(np.int64)
+    return Evidence(evidence.seen, evidence.seen, evidence.noes, evidence.impressions, counts)
+
+
+def _folder(run: Run) -> Path | None:
+    return None if run.folder is None else run.folder / "references"
+
+
+def _padded(matrix: CSR, n_users: int, n_items: int) -> CSR:
+    """The same pairs in a matrix of more rows and columns."""
+    more = n_users - matrix.n_rows
+    return CSR(np.concatenate([matrix.indptr, np.full(more, matrix.indptr[-1])]), matrix.indices, n_items)
+
+
+def _narrow(matrix: CSR, n_items: int) -> CSR:
+    """Histories restricted to items that the run knows."""
+    rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
+    known = matrix.indices < n_items
+    return CSR.from_pairs(rows[known], matrix.indices[known], matrix.n_rows, n_items)

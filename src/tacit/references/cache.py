@@ -1,0 +1,52 @@
+"""Fits of reference models, kept in the run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tacit.errors import ArtifactError, StorageError
+from tacit.storage import json_bytes, read_artifact, read_json, read_tensors, tensor_bytes, write_artifact
+from tacit.types import Recommender, TrainingData
+
+KIND, VERSION = "tacit-reference", 1
+
+
+def fitted(
+    name: str, options: Any, data: TrainingData, folder: Path | None
+) -> tuple[Recommender, float]:
+    """The fitted model and the seconds its fit took, from the folder where it fits options and data.
+
+    A folder that cannot be written or read is no error: the model is fitted anew.
+    """
+    key = {"options": asdict(options), "data": _fingerprint(data)}
+    if folder is not None and (folder / name).is_dir():
+        try:
+            files = read_artifact(folder / name, KIND, VERSION)
+            saved = read_json(files["fit.json"])
+            if saved["key"] == key:
+                tensors = {n: t.numpy() for n, t in read_tensors(files["fit.safetensors"]).items()}
+                return options.from_state(tensors, saved["state"], data), float(saved["seconds"])
+        except ArtifactError:
+            pass
+    started = time.perf_counter()
+    model = options.fit(data)
+    seconds = time.perf_counter() - started
+    if folder is not None and hasattr(model, "state"):
+        arrays, values = model.state()
+        saved = {"key": key, "state": values, "seconds": seconds}
+        files_out = {"fit.json": json_bytes(saved), "fit.safetensors": lambda: tensor_bytes(arrays)}
+        try:
+            write_artifact(folder / name, files_out, KIND, VERSION)
+        except StorageError:
+            pass
+    return model, seconds
+
+
+def _fingerprint(data: TrainingData) -> str:
+    digest = hashlib.sha256(data.positives.indptr.tobytes())
+    digest.update(data.positives.indices.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,86 @@
+"""A run that is killed again and again ends with the bits of one that was not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+SCRIPT = """
+import sys
+import tacit
+from tacit.fitting import Interrupted
+log, out = sys.argv[1:3]
+try:
+    tacit.fit(
+        log, backbone=sys.argv[3], scheme=sys.argv[4], seed=3, out=out, resume=True,
+        training=tacit.TrainingOptions(epochs=12, batch_size=64, patience=12, checkpoint_every=7),
+        optimizer=tacit.OptimizerOptions("row-adagrad", 0.05),
+    )
+except Interrupted:
+    sys.exit(9)
+"""
+
+
+def _log(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(120), 12)
+    items = (users * 7 + rng.integers(0, 25, len(users))) % 90
+    table = pa.table({"user": users, "item": items, "timestamp": rng.permutation(len(users)) + 1_600_000_000})
+    pq.write_table(table, folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+def _start(log: Path, out: Path, backbone: str, scheme: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT, str(log), str(out), backbone, scheme]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def _digest(out: Path) -> dict[str, str]:
+    names = ("model.safetensors", "config.json", "seen.safetensors")
+    return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in names}
+
+
+def _steps(out: Path) -> int:
+    names = sorted(path.name for path in (out / "checkpoints").glob("*-*")) if out.exists() else []
+    return hash(tuple(names))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(("backbone", "scheme"), [("mf", "bpr"), ("lightgcn", "sampled-softmax")])
+def test_killed_ten_times_gives_the_same_bits(
+    tmp_path: Path, sign: signal.Signals, backbone: str, scheme: str
+) -> None:
+    log = _log(tmp_path)
+    whole = _start(log, tmp_path / "whole", backbone, scheme)
+    assert whole.wait(120) == 0, whole.stderr.read().decode() if whole.stderr else ""
+    out = tmp_path / "killed"
+    chance = random.Random(1)
+    kills = 0
+    while kills < 10:
+        process = _start(log, out, backbone, scheme)
+        before, deadline = _steps(out), time.monotonic() + 60
+        while process.poll() is None and _steps(out) == before and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.03)
+        if process.poll() is not None:
+            break
+        process.send_signal(sign)
+        assert process.wait(60) in (-sign, 9, 0)
+        kills += 1
+    last = _start(log, out, backbone, scheme)
+    assert last.wait(120) == 0, last.stderr.read().decode() if last.stderr else ""
+    assert kills >= 3
+    assert _digest(out) == _digest(tmp_path / "whole")

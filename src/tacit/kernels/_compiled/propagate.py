@@ -6,7 +6,9 @@ from tacit.kernels._compiled.jit import jit, prange
 
 
 @jit(parallel=True, fastmath=True)
-def add_product(indptr: Any, columns: Any, weights: Any, cuts: Any, source: Any, base: Any, result: Any) -> None:
+def add_product(
+    indptr: Any, columns: Any, weights: Any, cuts: Any, source: Any, base: Any, result: Any
+) -> None:
     """result = base + A @ source for a CSR matrix A; chunks of rows hold about equally many entries."""
     width = source.shape[1]
     for chunk in prange(cuts.size - 1):

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from tacit.kernels._compiled.jit import jit, prange
+from tacit.kernels._compiled.jit import jit, prange, prefetch_row
 
 CHUNKS = 32
+AHEAD = 8
 
 
 @jit()
@@ -55,11 +56,15 @@ def bounds(starts: Any, chunks: int) -> Any:
 def segment_sum(gradient: Any, starts: Any, order: Any, cuts: Any, values: Any) -> None:
     """values[s] = sum of gradient[order[starts[s]:starts[s + 1]]]."""
     width = gradient.shape[1]
+    size = width * gradient.itemsize
+    base = gradient.ctypes.data
     for chunk in prange(cuts.size - 1):
         for segment in range(cuts[chunk], cuts[chunk + 1]):
             for column in range(width):
                 values[segment, column] = 0.0
             for entry in range(starts[segment], starts[segment + 1]):
+                if entry + AHEAD < order.size:
+                    prefetch_row(base, order[entry + AHEAD], size)
                 position = order[entry]
                 for column in range(width):
                     values[segment, column] += gradient[position, column]
@@ -70,7 +75,14 @@ def dots(left: Any, right: Any, users: Any, items: Any, scores: Any, norms: Any)
     """scores[q, c] = left[users[q]] . right[items[q, c]]; norms[q] = |left|^2 + sum over c of |right|^2."""
     n_queries, n_candidates = items.shape
     width = left.shape[1]
+    size = width * left.itemsize
+    left_base, right_base = left.ctypes.data, right.ctypes.data
+    ahead = max(AHEAD // n_candidates, 1)
     for query in prange(n_queries):
+        if query + ahead < n_queries:
+            prefetch_row(left_base, users[query + ahead], size)
+            for candidate in range(n_candidates):
+                prefetch_row(right_base, items[query + ahead, candidate], size)
         user = users[query]
         squares = left[user, 0] * 0
         for column in range(width):
@@ -113,13 +125,21 @@ def left_gradient(
     """Rows of the left table: sum over their queries q of sum_c gradient[q, c] right + (own[q] + decay) left."""
     width = left.shape[1]
     n_candidates = items.shape[1]
+    size = width * left.itemsize
+    base = right.ctypes.data
+    ahead = max(AHEAD // n_candidates, 1)
     for chunk in prange(cuts.size - 1):
         for segment in range(cuts[chunk], cuts[chunk + 1]):
             row = rows[segment]
-            scale = left[row, 0] * 0
+            if decay != 0 or own.size > 0:
+                prefetch_row(left.ctypes.data, row, size)
+            scale = values.dtype.type(0)
             for column in range(width):
                 values[segment, column] = 0.0
             for entry in range(starts[segment], starts[segment + 1]):
+                if entry + ahead < order.size:
+                    for candidate in range(n_candidates):
+                        prefetch_row(base, items[order[entry + ahead], candidate], size)
                 query = order[entry]
                 scale += decay
                 if own.size > 0:
@@ -129,8 +149,9 @@ def left_gradient(
                     weight = gradient[query, candidate]
                     for column in range(width):
                         values[segment, column] += weight * right[item, column]
-            for column in range(width):
-                values[segment, column] += scale * left[row, column]
+            if scale != 0:
+                for column in range(width):
+                    values[segment, column] += scale * left[row, column]
 
 
 @jit(parallel=True, fastmath=True)
@@ -150,13 +171,19 @@ def right_gradient(
     """Rows of the right table: sum over their cells (q, c) of gradient left[users[q]] + (own + decay) right."""
     width = left.shape[1]
     n_candidates = gradient.shape[1]
+    size = width * left.itemsize
+    base = left.ctypes.data
     for chunk in prange(cuts.size - 1):
         for segment in range(cuts[chunk], cuts[chunk + 1]):
             row = rows[segment]
-            scale = left[row, 0] * 0
+            if decay != 0 or own.size > 0:
+                prefetch_row(right.ctypes.data, row, size)
+            scale = values.dtype.type(0)
             for column in range(width):
                 values[segment, column] = 0.0
             for entry in range(starts[segment], starts[segment + 1]):
+                if entry + AHEAD < order.size:
+                    prefetch_row(base, users[order[entry + AHEAD] // n_candidates], size)
                 query = order[entry] // n_candidates
                 candidate = order[entry] - query * n_candidates
                 user = users[query]
@@ -166,5 +193,6 @@ def right_gradient(
                     scale += own[query, candidate]
                 for column in range(width):
                     values[segment, column] += weight * left[user, column]
-            for column in range(width):
-                values[segment, column] += scale * right[row, column]
+            if scale != 0:
+                for column in range(width):
+                    values[segment, column] += scale * right[row, column]

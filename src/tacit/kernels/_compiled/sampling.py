@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from tacit.kernels._compiled.jit import jit, prange
+from tacit.kernels._compiled.jit import jit, prange, prefetch_row
 
 TRIES = 64
+AHEAD = 8
 
 
 @jit()
@@ -36,7 +37,11 @@ def contains(indices: Any, low: int, high: int, value: Any) -> bool:
 def uniform(key: Any, users: Any, indptr: Any, indices: Any, n_items: int, result: Any) -> None:
     """Uniform items outside each user's known row; after TRIES the last draw is kept."""
     n_queries, n_columns = result.shape
+    rows_base, base = indptr.ctypes.data, indices.ctypes.data
     for query in prange(n_queries):
+        if query + 2 * AHEAD < n_queries:
+            prefetch_row(rows_base, users[query + 2 * AHEAD], 8)
+            prefetch_row(base, indptr[users[query + AHEAD]], 4)
         user = users[query]
         low, high = indptr[user], indptr[user + 1]
         for column in range(n_columns):
@@ -57,7 +62,11 @@ def weighted(
     """Items by an alias table (Walker 1977), outside each user's known row."""
     n_queries, n_columns = result.shape
     n_items = threshold.size
+    rows_base, base = indptr.ctypes.data, indices.ctypes.data
     for query in prange(n_queries):
+        if query + 2 * AHEAD < n_queries:
+            prefetch_row(rows_base, users[query + 2 * AHEAD], 8)
+            prefetch_row(base, indptr[users[query + AHEAD]], 4)
         user = users[query]
         low, high = indptr[user], indptr[user + 1]
         for column in range(n_columns):
@@ -90,7 +99,9 @@ def from_rows(key: Any, users: Any, indptr: Any, indices: Any, result: Any, foun
 
 
 @jit(parallel=True)
-def mark_known(users: Any, targets: Any, indptr: Any, indices: Any, first: Any, after: Any, valid: Any) -> None:
+def mark_known(
+    users: Any, targets: Any, indptr: Any, indices: Any, first: Any, after: Any, valid: Any
+) -> None:
     """valid[q, m] = False where shared candidate m is the target of q or known to its user.
 
     first[item] is the first position of the item among the candidates (-1: none), after[m] the next one.

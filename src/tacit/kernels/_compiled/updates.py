@@ -4,14 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from tacit.kernels._compiled.jit import jit, prange
+from tacit.kernels._compiled.jit import jit, prange, prefetch_row
+
+AHEAD = 8
 
 
 @jit(parallel=True, fastmath=True)
 def row_adagrad(table: Any, squares: Any, rows: Any, values: Any, rate: float, epsilon: float) -> None:
     """squares[r] += mean(g^2); table[r] -= rate * g / (sqrt(squares[r]) + epsilon)."""
     width = table.shape[1]
+    size = width * table.itemsize
+    base = table.ctypes.data
     for entry in prange(rows.size):
+        if entry + AHEAD < rows.size:
+            prefetch_row(base, rows[entry + AHEAD], size)
         row = rows[entry]
         square = table[row, 0] * 0
         for column in range(width):
@@ -38,7 +44,11 @@ def row_adam(
 ) -> None:
     """Adam on touched rows with one second moment per row: the mean of g^2 over the row."""
     width = table.shape[1]
+    size = width * table.itemsize
+    base = table.ctypes.data
     for entry in prange(rows.size):
+        if entry + AHEAD < rows.size:
+            prefetch_row(base, rows[entry + AHEAD], size)
         row = rows[entry]
         square = table[row, 0] * 0
         for column in range(width):
@@ -73,5 +83,8 @@ def lazy_adam(
             means[row, column] = beta1 * means[row, column] + (1 - beta1) * gradient
             squares[row, column] = beta2 * squares[row, column] + (1 - beta2) * gradient * gradient
             table[row, column] -= (
-                rate / correction1 * means[row, column] / (np.sqrt(squares[row, column] / correction2) + epsilon)
+                rate
+                / correction1
+                * means[row, column]
+                / (np.sqrt(squares[row, column] / correction2) + epsilon)
             )

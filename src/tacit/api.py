@@ -73,7 +73,11 @@ def fit(
 
     Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use.
     """
-    options, training, optimizer = data or DataOptions(), training or TrainingOptions(), optimizer or OptimizerOptions()
+    options, training, optimizer = (
+        data or DataOptions(),
+        training or TrainingOptions(),
+        optimizer or OptimizerOptions(),
+    )
     folder = None if out is None else Path(out)
     if folder is not None and (folder / MANIFEST).exists():
         if resume:
@@ -112,7 +116,10 @@ def _plan(
         _log.info("%s", note)
     earlier = load(start) if start not in (None, "ials", "noise") and start is not None else None
     if earlier is not None:
-        ids = earlier.user_ids.extended(log.user_ids.to_arrow()), earlier.item_ids.extended(log.item_ids.to_arrow())
+        ids = (
+            earlier.user_ids.extended(log.user_ids.to_arrow()),
+            earlier.item_ids.extended(log.item_ids.to_arrow()),
+        )
         log = log.with_vocabulary(*ids)
     if valid is None:
         part, held_out = validation(log, seed)

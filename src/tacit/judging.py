@@ -82,7 +82,12 @@ def judge(
     truth = test.positives
     if keep_seen:
         exclude = CSR.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), n_users, n_items)
-    options: dict[str, Any] = {"truth": truth, "seen": _narrow(seen, evidence.n_items), "exclude": exclude, "ks": ks}
+    options: dict[str, Any] = {
+        "truth": truth,
+        "seen": _narrow(seen, evidence.n_items),
+        "exclude": exclude,
+        "ks": ks,
+    }
     if metrics is not None:
         options["metrics"] = metrics
     known = _Known(run.recommender, evidence.n_users)

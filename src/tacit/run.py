@@ -221,9 +221,7 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     ids = pq.read_table(files["vocabulary.parquet"])
     users, items = (ids[name].combine_chunks().flatten() for name in ("users", "items"))
     facts = {name: read_json(files[f"{name}.json"]) for name in ("split", "audit")}
-    return Run(
-        backbone, similarity, Vocabulary(users), Vocabulary(items), evidence, config, facts, folder
-    )
+    return Run(backbone, similarity, Vocabulary(users), Vocabulary(items), evidence, config, facts, folder)
 
 
 def _plain(value: Any) -> Id:

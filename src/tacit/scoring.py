@@ -132,9 +132,7 @@ def _against_own(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tens
         if isinstance(queries, Rows):
             scores = queries.dots(items.vectors, rows, cosine=cosine)
         else:
-            scores, _ = gather_dot(
-                queries[:, 0], items.vectors, torch.arange(len(ids)), rows, cosine=cosine
-            )
+            scores, _ = gather_dot(queries[:, 0], items.vectors, torch.arange(len(ids)), rows, cosine=cosine)
     else:
         left = queries.take() if isinstance(queries, Rows) else queries[:, 0]
         right = items.rows(ids)

@@ -67,6 +67,7 @@ class CSR:
         return CSR(indptr.astype(np.int64), (key % max(n_columns, 1)).astype(np.int32), n_columns)
 
 
+@runtime_checkable
 class TrainingData(Protocol):
     """What parts and backbones may know of the data: `bind` and `build` receive it.
 
@@ -263,6 +264,7 @@ Closure = Callable[[], Terms]
 # ------------------------------------------------------------------------------------ protocols
 
 
+@runtime_checkable
 class Part(Protocol):
     """Anything that fills a slot. Options come by the constructor, data by `bind`."""
 
@@ -274,18 +276,21 @@ class Part(Protocol):
         ...
 
 
+@runtime_checkable
 class Sampler(Part, Protocol):
     """Proposes candidates without seeing scores."""
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates: ...
 
 
+@runtime_checkable
 class Transform(Part, Protocol):
     """Changes vectors between encoding and scoring; training only."""
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded: ...
 
 
+@runtime_checkable
 class Objective(Part, Protocol):
     """From scored candidates to a loss per example."""
 
@@ -310,12 +315,14 @@ class CandidateObjective(Objective, Protocol):
         ...
 
 
+@runtime_checkable
 class Refiner(Part, Protocol):
     """Changes labels or weights of candidates after seeing their scores; a miner drops columns."""
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored: ...
 
 
+@runtime_checkable
 class Regulariser(Part, Protocol):
     """An extra scalar term, not about single candidates."""
 
@@ -324,6 +331,7 @@ class Regulariser(Part, Protocol):
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]: ...
 
 
+@runtime_checkable
 class UpdateRule(Part, Protocol):
     """Turns closures into one step of the user's own optimiser, and returns the terms it saw."""
 
@@ -451,6 +459,7 @@ class Stop:
     reason: str
 
 
+@runtime_checkable
 class Callback(Protocol):
     """Watches; may only ask to stop."""
 

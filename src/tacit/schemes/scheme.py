@@ -104,7 +104,9 @@ class Scheme:
                     "use another backbone, or drop the part"
                 )
             if "pairs" in part.needs and backbone.reads != "pairs":
-                raise SchemeError(f"{_name(part)} needs a backbone that reads (user, item) pairs: use mf or lightgcn")
+                raise SchemeError(
+                    f"{_name(part)} needs a backbone that reads (user, item) pairs: use mf or lightgcn"
+                )
             if "routing" in part.needs and backbone.interests == 1:
                 raise SchemeError(
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """A callback that a checkpoint must carry."""
 
@@ -47,7 +48,13 @@ class EarlyStopping:
         keep: bool = False,
         log: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self.validate, self.metric, self.patience, self.every, self.keep = validate, metric, patience, every, keep
+        self.validate, self.metric, self.patience, self.every, self.keep = (
+            validate,
+            metric,
+            patience,
+            every,
+            keep,
+        )
         self.log = log
         self.best, self.best_epoch, self.best_step, self.misses = float("-inf"), -1, 0, 0
         self.parameters: dict[str, Tensor] = {}

@@ -16,7 +16,9 @@ class TrainingOptions:
     patience: int | None = None  # validations without improvement before stopping
     validate_every: int = 1  # epochs
     metric: str = "ndcg@20"  # selects on the validation split
-    refit: bool | None = None  # train on train + validation for the chosen steps; None: yes, unless valid is given
+    refit: bool | None = (
+        None  # train on train + validation for the chosen steps; None: yes, unless valid is given
+    )
     checkpoint_every: int = 1000  # steps; at least every 30 s besides
     meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
 

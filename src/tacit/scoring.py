@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from tacit.kernels.catalogue import log_rest
-from tacit.kernels.rows import Rows, gather_dot, take_rows
-from tacit.types import Batch, Candidates, Encoded, Items, Objective, PairScorer, Scored
+from tacit.kernels.rows import Rows, gather_dot, shared_dots, take_rows
+from tacit.types import Batch, Candidates, Encoded, Objective, PairScorer, Scored
 
 
 @dataclass(eq=False)
@@ -100,18 +100,18 @@ def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candi
 def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
     """Scores of targets and candidates: (similarity + biases) / temperature; `log_rest` where asked for."""
     encoded = read_out(encoded, batch)
-    cosine = objective.similarity == "cosine"
     against = _against_shared if candidates.shared else _against_own
-    scores = against(encoded, candidates, cosine)
+    scores = against(encoded, candidates, objective)
     if encoded.query_bias is not None:
-        scores = scores + encoded.query_bias[:, None]
-    rest = _rest(encoded, candidates.read[0], objective, cosine) if objective.catalogue else None
-    return _scored(scores / objective.temperature, candidates, batch, rest)
+        scores = scores + encoded.query_bias[:, None] / objective.temperature
+    rest = _rest(encoded, candidates.read[0], objective) if objective.catalogue else None
+    return _scored(scores, candidates, batch, rest)
 
 
 def score_pairs(backbone: PairScorer, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
     """Scores of a backbone that is no inner product."""
-    ids = _global_ids(candidates)
+    others = candidates.others.expand(len(batch), -1)
+    ids = torch.cat([candidates.targets[:, None], others], 1)
     return _scored(backbone.score(batch.users, ids) / objective.temperature, candidates, batch, None)
 
 
@@ -125,8 +125,9 @@ def half_squared_norm(encoded: Encoded, candidates: Candidates) -> Float[Tensor,
     return (vectors.square().sum() + items.rows(ids).square().sum()) / 2
 
 
-def _against_own(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tensor:
+def _against_own(encoded: Encoded, candidates: Candidates, objective: Objective) -> Tensor:
     items, queries, ids = encoded.items, encoded.queries, candidates.joined
+    cosine = objective.similarity == "cosine"
     if isinstance(items, TableItems):
         rows = ids + items.offset if items.offset else ids
         if isinstance(queries, Rows):
@@ -140,26 +141,28 @@ def _against_own(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tens
             left, right = normalize(left, dim=-1), normalize(right, dim=-1)
         scores = torch.einsum("qd,qcd->qc", left, right)
     bias = items.bias(ids)
-    return scores if bias is None else scores + bias
+    scores = scores if bias is None else scores + bias
+    return scores if objective.temperature == 1 else scores / objective.temperature
 
 
-def _against_shared(encoded: Encoded, candidates: Candidates, cosine: bool) -> Tensor:
+def _against_shared(encoded: Encoded, candidates: Candidates, objective: Objective) -> Tensor:
     queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
     ids = candidates.joined
     rows, bias = encoded.items.rows(ids), encoded.items.bias(ids)
-    if cosine:
+    if objective.similarity == "cosine":
         queries, rows = normalize(queries, dim=-1), normalize(rows, dim=-1)
-    n = len(candidates.targets)
-    own, shared = (queries * rows[:n]).sum(1, keepdim=True), queries @ rows[n:].T
-    if bias is not None:
-        own, shared = own + bias[:n, None], shared + bias[n:]
-    return torch.cat([own, shared], 1)
+    scores = shared_dots(queries / objective.temperature, rows)
+    if bias is None:
+        return scores
+    n = len(queries)
+    biases = torch.cat([bias[:n, None], bias[n:].expand(n, -1)], 1)
+    return scores + biases / objective.temperature
 
 
-def _rest(encoded: Encoded, targets: Tensor, objective: Objective, cosine: bool) -> Tensor:
+def _rest(encoded: Encoded, targets: Tensor, objective: Objective) -> Tensor:
     queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
     table, bias = encoded.items.table(), encoded.items.bias(None)
-    if cosine:
+    if objective.similarity == "cosine":
         queries, table = normalize(queries, dim=-1), normalize(table, dim=-1)
     bias = None if bias is None else bias / objective.temperature
     rest = log_rest(queries / objective.temperature, table, bias, targets)
@@ -168,34 +171,39 @@ def _rest(encoded: Encoded, targets: Tensor, objective: Objective, cosine: bool)
     return rest
 
 
-def _global_ids(candidates: Candidates) -> Tensor:
-    others = candidates.others
-    if candidates.shared:
-        others = others.expand(len(candidates.targets), -1)
-    return torch.cat([candidates.targets[:, None], others], 1)
-
-
 def _scored(scores: Tensor, candidates: Candidates, batch: Batch, rest: Tensor | None) -> Scored:
-    shape, n = scores.shape, len(scores)
-    first = torch.zeros(n, 1)
-    labels = torch.zeros(n, shape[1] - 1) if candidates.labels is None else candidates.labels
-    observed = torch.zeros(shape, dtype=torch.bool)
-    observed[:, 0] = True
-    if candidates.observed is not None:
-        observed[:, 1:] |= candidates.observed
-    log_weights = torch.zeros(shape, dtype=scores.dtype)
+    """Columns that say the same of every query are views of one row, not copies."""
+    n, m = len(scores), scores.shape[1] - 1
+    row = scores.new_zeros(1, 1 + m)
+    row_of_labels = row.clone()
+    row_of_labels[0, 0] = 1
+    if candidates.labels is not None or not bool((batch.labels == 1).all()):
+        others = row[:, 1:].expand(n, m) if candidates.labels is None else candidates.labels
+        labels = torch.cat([batch.labels[:, None].to(scores), others.to(scores)], 1)
+    else:
+        labels = row_of_labels.expand(n, 1 + m)
+    first = row_of_labels.bool().expand(n, 1 + m)
+    observed, log_weights = first, row.expand(n, 1 + m)
     if candidates.valid is not None:
-        log_weights[:, 1:].masked_fill_(~candidates.valid, -torch.inf)
-        observed[:, 1:] |= ~candidates.valid
-    target_log_q = first if candidates.target_log_q is None else candidates.target_log_q[:, None]
+        invalid = torch.cat([first[:, :1] & False, ~candidates.valid], 1)
+        observed = first | invalid
+        log_weights = torch.zeros_like(scores).masked_fill_(invalid, -torch.inf)
+    if candidates.observed is not None:
+        observed = observed | torch.cat([first[:, :1], candidates.observed], 1)
+    if candidates.shared and candidates.target_log_q is None:
+        log_q = torch.cat([row[0, :1], candidates.log_q.to(scores)]).expand(n, 1 + m)
+    else:
+        own = row[:, 0].expand(n) if candidates.target_log_q is None else candidates.target_log_q
+        log_q = torch.cat([own[:, None].to(scores), candidates.log_q.expand(n, m).to(scores)], 1)
     return Scored(
         users=batch.users,
         rows=batch.rows,
-        items=_global_ids(candidates),
+        targets=candidates.targets,
+        others=candidates.others,
         scores=scores,
-        labels=torch.cat([batch.labels[:, None].to(scores), labels.to(scores)], 1),
+        labels=labels,
         log_weights=log_weights,
-        log_q=torch.cat([target_log_q, candidates.log_q.expand(n, -1)], 1).to(scores),
+        log_q=log_q,
         observed=observed,
         log_rest=rest,
     )

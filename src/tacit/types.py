@@ -207,13 +207,19 @@ class Scored:
 
     users: Int[Tensor, "Q"]
     rows: Int[Tensor, "Q"]
-    items: Int[Tensor, "Q C"]  # C = 1 + M, global ids
-    scores: Float[Tensor, "Q C"]  # similarity / temperature
+    targets: Int[Tensor, "Q"]
+    others: Int[Tensor, "M"] | Int[Tensor, "Q M"]  # shared by the batch, or per query
+    scores: Float[Tensor, "Q C"]  # similarity / temperature; C = 1 + M
     labels: Float[Tensor, "Q C"]  # in [0, 1]
     log_weights: Float[Tensor, "Q C"]  # 0 = as it is, -inf = dropped
     log_q: Float[Tensor, "Q C"]
     observed: Bool[Tensor, "Q C"]  # the log speaks: refiners leave these alone
     log_rest: Float[Tensor, "Q"] | None = None  # log-sum-exp over the catalogue without the target
+
+    @cached_property
+    def items(self) -> Int[Tensor, "Q C"]:
+        """Global ids of all columns: what a criterion from outside the model reads."""
+        return torch.cat([self.targets[:, None], self.others.expand(len(self.targets), -1)], 1)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor
 
 from tacit.kernels._compiled import rows as compiled
@@ -27,10 +27,10 @@ def _array(tensor: Tensor) -> Any:
 class Groups:
     """Positions of `ids` grouped by id: `rows` ascending, `starts` of segments, `order` of positions."""
 
-    rows: np.ndarray[Any, Any]
-    starts: np.ndarray[Any, Any]
-    order: np.ndarray[Any, Any]
-    cuts: np.ndarray[Any, Any]
+    rows: Int64[np.ndarray, "segments"]
+    starts: Int64[np.ndarray, "segments_plus_one"]
+    order: Int32[np.ndarray, "positions"]
+    cuts: Int64[np.ndarray, "chunks_plus_one"]
 
     @staticmethod
     def of(ids: Tensor, n_rows: int) -> Groups:
@@ -165,6 +165,36 @@ def gather_dot(
             user_rows, item_rows = (torch.nn.functional.normalize(r, dim=-1) for r in (user_rows, item_rows))
         return torch.einsum("qd,qcd->qc", user_rows, item_rows), half
     return _GatherDot.apply(user_table, item_table, users, items, cosine)  # type: ignore[no-any-return]
+
+
+class _SharedDots(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, rows: Tensor) -> Tensor:  # type: ignore[override]
+        n = len(queries)
+        ctx.save_for_backward(queries, rows)
+        scores = queries.new_empty(n, 1 + len(rows) - n)
+        torch.sum(queries * rows[:n], 1, out=scores[:, 0])
+        torch.mm(queries, rows[n:].T, out=scores[:, 1:])
+        return scores
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        queries, rows = ctx.saved_tensors
+        n = len(queries)
+        to_rows = torch.empty_like(rows)
+        torch.mul(gradient[:, :1], queries, out=to_rows[:n])
+        torch.mm(gradient[:, 1:].T, queries, out=to_rows[n:])
+        return torch.addcmul(gradient[:, 1:] @ rows[n:], gradient[:, :1], rows[:n]), to_rows
+
+
+def shared_dots(
+    queries: Float[Tensor, "Q d"], rows: Float[Tensor, "Q_plus_M d"]
+) -> Float[Tensor, "Q one_plus_M"]:
+    """Inner products of each query with its own row (column 0) and with the M shared rows after the first Q.
+
+    Equals `cat([(queries * rows[:Q]).sum(1, keepdim=True), queries @ rows[Q:].T], 1)` without the copy.
+    """
+    return _SharedDots.apply(queries, rows)  # type: ignore[no-any-return]
 
 
 @dataclass(eq=False)

@@ -38,6 +38,6 @@ class HardestK:
         columns = torch.cat([torch.zeros_like(chosen[:, :1]), chosen], 1)
         picked = {
             name: getattr(scored, name).gather(1, columns)
-            for name in ("items", "scores", "labels", "log_weights", "log_q", "observed")
+            for name in ("scores", "labels", "log_weights", "log_q", "observed")
         }
-        return replace(scored, **picked)
+        return replace(scored, others=scored.items.gather(1, chosen), **picked)

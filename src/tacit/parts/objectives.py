@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
 
 from tacit.errors import OptionError
 from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
@@ -147,8 +147,8 @@ class SampledSoftmax:
         share = scored.labels[:, 1:]
         if not bool((share > 0).any()):
             weighted = _weighted(logits, scored.log_weights)
-            loss = weighted.logsumexp(1) - weighted[:, 0]
-            return Losses(torch.where(_kept(scored)[:, 1:].any(1), loss, 0.0 * loss))
+            first = torch.zeros(len(weighted), dtype=torch.int64)
+            return Losses(cross_entropy(weighted, first, reduction="none"))
         target, others = logits[:, 0], logits[:, 1:]
         mass = scored.log_weights[:, 1:] + torch.log1p(-share)
         rest = _weighted(others, mass).logsumexp(1)
@@ -212,6 +212,5 @@ class PositiveOnly:
 
 
 def _weighted(logits: Tensor, log_weights: Tensor) -> Tensor:
-    """logits + log weights with -inf where dropped, and no NaN from +inf - inf."""
-    kept = log_weights > -torch.inf
-    return torch.where(kept, torch.where(kept, logits, 0.0) + torch.where(kept, log_weights, 0.0), -torch.inf)
+    """logits + log weights, -inf where dropped: masked before adding, so that +inf - inf is never formed."""
+    return logits.masked_fill(log_weights == -torch.inf, -torch.inf) + log_weights

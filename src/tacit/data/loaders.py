@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from tacit.types import Batch
 SHUFFLE = 1
 
 
+@runtime_checkable
 class Log(Protocol):
     """The columns that a loader reads."""
 

@@ -1,0 +1,86 @@
+"""Compiled body of `tacit.kernels.topk`."""
+
+from typing import Any
+
+import numpy as np
+
+from tacit.kernels._compiled.jit import jit, prange
+
+
+@jit()
+def sift(scores: Any, items: Any, k: int) -> None:
+    """Restore the heap whose root, the worst of the kept, was replaced: lower score first, then higher row."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= k:
+            return
+        right = child + 1
+        if right < k and (
+            scores[right] < scores[child] or (scores[right] == scores[child] and items[right] > items[child])
+        ):
+            child = right
+        if scores[child] < scores[at] or (scores[child] == scores[at] and items[child] > items[at]):
+            scores[at], scores[child] = scores[child], scores[at]
+            items[at], items[child] = items[child], items[at]
+            at = child
+        else:
+            return
+
+
+@jit(parallel=True)
+def top_k(scores: Any, indptr: Any, indices: Any, k: int, best_items: Any, best_scores: Any) -> None:
+    """Best k of each row outside its excluded columns, best first; ties by lower column."""
+    n_items = scores.shape[1]
+    for row in prange(scores.shape[0]):
+        kept_scores = np.full(k, -np.inf, np.float32)
+        kept_items = np.full(k, n_items, np.int32)
+        at, end = indptr[row], indptr[row + 1]
+        skip = indices[at] if at < end else n_items
+        worst = np.float32(-np.inf)
+        for item in range(n_items):
+            if item == skip:
+                at += 1
+                skip = indices[at] if at < end else n_items
+                continue
+            score = scores[row, item]
+            if score > worst:
+                kept_scores[0] = score
+                kept_items[0] = item
+                sift(kept_scores, kept_items, k)
+                worst = kept_scores[0]
+        for place in range(k - 1, -1, -1):
+            size = place + 1
+            found = kept_scores[0] > -np.inf
+            best_scores[row, place] = kept_scores[0]
+            best_items[row, place] = kept_items[0] if found else -1
+            kept_scores[0] = kept_scores[size - 1]
+            kept_items[0] = kept_items[size - 1]
+            sift(kept_scores, kept_items, size - 1)
+
+
+@jit(parallel=True)
+def mark_hits(best: Any, indptr: Any, indices: Any, hits: Any) -> None:
+    """hits[row, place] = whether best[row, place] is among the row's sorted indices."""
+    for row in prange(best.shape[0]):
+        for place in range(best.shape[1]):
+            low, high = indptr[row], indptr[row + 1]
+            item = best[row, place]
+            while low < high:
+                middle = (low + high) >> 1
+                if indices[middle] < item:
+                    low = middle + 1
+                else:
+                    high = middle
+            hits[row, place] = item >= 0 and low < indptr[row + 1] and indices[low] == item
+
+
+@jit(parallel=True)
+def mark_shared(indptr: Any, indices: Any, other_indptr: Any, other_indices: Any, shared: Any) -> None:
+    """shared[entry] = whether the other matrix holds this entry too; both rows are sorted."""
+    for row in prange(indptr.size - 1):
+        at, end = other_indptr[row], other_indptr[row + 1]
+        for entry in range(indptr[row], indptr[row + 1]):
+            while at < end and other_indices[at] < indices[entry]:
+                at += 1
+            shared[entry] = at < end and other_indices[at] == indices[entry]

@@ -1,0 +1,59 @@
+"""Best k of each row of scores, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+from tacit.kernels._compiled import topk as compiled
+from tacit.types import CSR, Queries, TopK
+
+BLOCK_BYTES = 2**27
+
+
+def top_k(scores: Float32[np.ndarray, "Q N"], k: int, exclude: CSR | None = None) -> TopK:
+    """The k best columns of each row outside `exclude`, best first, ties by lower column.
+
+    Where fewer are left, or scores are -inf or NaN, items are -1 and scores -inf.
+    """
+    n = len(scores)
+    indptr = np.zeros(n + 1, np.int64) if exclude is None else exclude.indptr
+    indices = np.zeros(0, np.int32) if exclude is None else exclude.indices
+    best = TopK(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
+    compiled.top_k(scores, indptr, indices, k, best.items, best.scores)
+    return best
+
+
+def recommend_in_blocks(
+    score: Callable[[Queries], Float32[np.ndarray, "Q N"]],
+    n_items: int,
+    queries: Queries,
+    k: int,
+    exclude: CSR | None,
+) -> TopK:
+    """The k best of a scoring function in blocks of queries of at most 128 MiB of scores."""
+    step = max(BLOCK_BYTES // (4 * n_items), 1)
+    items = np.empty((len(queries), k), np.int32)
+    scores = np.empty((len(queries), k), np.float32)
+    for start in range(0, len(queries), step):
+        rows = np.arange(start, min(start + step, len(queries)))
+        masked = None if exclude is None else exclude.select(rows)
+        best = top_k(score(queries.select(rows)), k, masked)
+        items[rows], scores[rows] = best.items, best.scores
+    return TopK(items, scores)
+
+
+def hits_of(best: Int32[np.ndarray, "Q k"], truth: CSR) -> Bool[np.ndarray, "Q k"]:
+    """Which of the ranked items are in the query's row of the truth; -1 never is."""
+    hits = np.empty(best.shape, bool)
+    compiled.mark_hits(best, truth.indptr, truth.indices, hits)
+    return hits
+
+
+def shared_with(matrix: CSR, other: CSR) -> Bool[np.ndarray, "nonzeros"]:
+    """For each entry of a matrix, in order, whether the other one (with as many rows) holds it too."""
+    shared = np.empty(len(matrix.indices), bool)
+    compiled.mark_shared(matrix.indptr, matrix.indices, other.indptr, other.indices, shared)
+    return shared

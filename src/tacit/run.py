@@ -174,7 +174,7 @@ class Run:
             for part in ("indptr", "indices")
         }
         evidence["item_counts"] = self.evidence.item_counts
-        ids = pa.table({"users": [self.user_ids.to_arrow()], "items": [self.item_ids.to_arrow()]})
+        ids = pa.table({"users": _one(self.user_ids), "items": _one(self.item_ids)})
         serving = {"similarity": self.similarity}
         write_artifact(
             Path(folder),
@@ -222,6 +222,12 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     users, items = (ids[name].combine_chunks().flatten() for name in ("users", "items"))
     facts = {name: read_json(files[f"{name}.json"]) for name in ("split", "audit")}
     return Run(backbone, similarity, Vocabulary(users), Vocabulary(items), evidence, config, facts, folder)
+
+
+def _one(ids: Vocabulary) -> pa.Array:
+    """All ids as the single entry of a list column: users and items may differ in number and type."""
+    array = ids.to_arrow()
+    return pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), array)
 
 
 def _plain(value: Any) -> Id:

@@ -60,7 +60,7 @@ class BCE:
         weights = scored.log_weights.exp()
         cells = weights * (softplus(scores) - scored.labels * scores)
         counted = _counted(scored).sum() if self.normalise == "fixed" else weights.sum()
-        cells = cells * (len(scores) / counted.clamp(min=1))
+        cells = cells * (len(scores) / counted.clamp(min=1).to(scores.dtype))
         return Losses(
             torch.where(scored.observed, cells, 0.0).sum(1),
             torch.where(scored.observed, 0.0, cells).sum(1),
@@ -105,7 +105,7 @@ class BPR:
         loss = pairs.sum(1)
         if bool((share > 0).any()):
             loss = loss + self._promotion(others, share * weights, kept)
-        return Losses(loss * (len(loss) / count.clamp(min=1)))
+        return Losses(loss * (len(loss) / count.clamp(min=1).to(loss.dtype)))
 
     @staticmethod
     def _promotion(others: Tensor, share: Tensor, kept: Tensor) -> Float[Tensor, "Q"]:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Self
 
-from beartype import beartype
+from beartype import BeartypeConf, beartype
+
+CHECKER = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,7 +19,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     function.__annotations__ = {
         name: hint for name, hint in function.__annotations__.items() if _judged(hint, function.__globals__)
     }
-    return beartype(function)
+    return CHECKER(function)
 
 
 def _judged(hint: object, names: dict[str, Any]) -> bool:

@@ -136,7 +136,8 @@ def scored_of(
     return Scored(
         users=torch.arange(queries),
         rows=torch.arange(queries),
-        items=torch.arange(queries * columns).view(queries, columns),
+        targets=torch.arange(queries),
+        others=torch.arange(queries * (columns - 1)).view(queries, columns - 1),
         scores=scores,
         labels=labels,
         log_weights=torch.zeros(queries, columns, dtype=scores.dtype) if log_weights is None else log_weights,

@@ -1,0 +1,232 @@
+"""From a TOML file and overriding flags to the plain dataclasses that the library takes.
+
+Sections: data, backbone, scheme, training, optimizer, evaluation. Values of the table of defaults lie
+beneath what the file says. Every mistake becomes one `OptionError` that names the option, where it stands,
+and the mend.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from tacit.api import DataOptions
+from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own
+from tacit.defaults import suggested
+from tacit.errors import OptionError
+from tacit.schemes.scheme import Scheme
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What `tacit evaluate` computes. `metrics` None: all; `seen` "keep": repeats are wanted."""
+
+    k: tuple[int, ...] = (10, 20, 50)
+    metrics: tuple[str, ...] | None = None
+    references: bool = True
+    seen: Literal["mask", "keep"] = "mask"
+
+    def __post_init__(self) -> None:
+        if not self.k or min(self.k) < 1:
+            raise OptionError(f"evaluation.k holds numbers of at least 1, not {list(self.k)}")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A preset with more parts: `[scheme]` and its `[[scheme.also]]`."""
+
+    use: str
+    preset: Any
+    also: tuple[Any, ...]
+
+    def build(self) -> Scheme:
+        """The preset's scheme with the parts in their slots."""
+        scheme = self.preset if isinstance(self.preset, Scheme) else self.preset.build()
+        return scheme.with_(*self.also)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run's options, ready for the library."""
+
+    backbone: Any
+    scheme: Any
+    data: DataOptions = field(default_factory=DataOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+
+SECTIONS = tuple(section.name for section in fields(Config))
+
+
+def read(
+    path: Path | None = None,
+    settings: Sequence[str] = (),
+    *,
+    backbone: str | None = None,
+    scheme: str | None = None,
+) -> Config:
+    """The configuration of a file, of `section.option=value` settings over it, and of names over both.
+
+    Raises `OptionError` for a file that cannot be read, an unknown section, option or name (with the nearest
+    valid one), and a value of the wrong type or out of range.
+    """
+    folder = Path.cwd() if path is None else path.resolve().parent
+    where = (
+        " or ".join([*([] if path is None else [str(path)]), *(["--set"] if settings else [])]) or "options"
+    )
+    tables = {} if path is None else _toml(path)
+    for setting in settings:
+        _apply(tables, setting)
+    for name, use in (("backbone", backbone), ("scheme", scheme)):
+        if use is not None:
+            tables.setdefault(name, {})["use"] = use
+    for name, table in tables.items():
+        if name not in SECTIONS:
+            raise OptionError(f"{where}: unknown section [{name}]{_nearest(name, SECTIONS)}")
+        if not isinstance(table, dict):
+            raise OptionError(
+                f"{where}: {name} is a section, not a value: write [{name}] and its options below"
+            )
+    chosen = {"mf": tables.pop("backbone", {}), "bpr": tables.pop("scheme", {})}
+    body, over = ({"use": name, **table} for name, table in chosen.items())
+    beneath = suggested(str(body["use"]), str(over["use"]))
+    also = over.pop("also", [])
+    made = _choice(Backbone, {**beneath.backbone, **body}, "backbone", where, folder)
+    preset = _choice(SchemeChoice, {**beneath.scheme, **over}, "scheme", where, folder)
+    if not isinstance(also, list) or not all(isinstance(table, dict) for table in also):
+        raise OptionError(
+            f"{where}: scheme.also is a list of tables: write [[scheme.also]] and its options below"
+        )
+    parts = tuple(_choice(AlsoPart, dict(table), "scheme.also", where, folder) for table in also)
+    return Config(
+        backbone=made,
+        scheme=Composed(str(over["use"]), preset, parts) if parts else preset,
+        data=_options(DataOptions, tables, "data", where),
+        training=_options(TrainingOptions, tables, "training", where),
+        optimizer=_options(OptimizerOptions, tables, "optimizer", where),
+        evaluation=_options(EvaluationOptions, tables, "evaluation", where),
+    )
+
+
+def _toml(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise OptionError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"{path}: not TOML: {error}") from error
+
+
+def _apply(tables: Table, setting: str) -> None:
+    """Set one `section.option=value`; the value is TOML, a bare word is text."""
+    key, sign, text = setting.partition("=")
+    section, dot, option = key.strip().partition(".")
+    if not sign or not dot or not option:
+        raise OptionError(f'--set "{setting}": write section.option=value, as in scheme.negatives=16')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    table = tables.setdefault(section, {})
+    if isinstance(table, dict):
+        table[option] = value
+
+
+def _options(kind: type, tables: Table, section: str, where: str) -> Any:
+    table = tables.get(section, {})
+    _known(table, kind, section, where)
+    return _validated(kind, table, section, where)
+
+
+def _choice(union: Any, table: Table, section: str, where: str, folder: Path) -> Any:
+    """The member of the union, or somebody's own class, that `use` names, made from its options."""
+    use, known = table.get("use"), members(union)
+    if is_dotted(use):
+        return _own(own(str(use), folder), table, section, where)
+    if use not in known:
+        said = 'has no use = "..." ' if use is None else f'unknown name "{use}"{_nearest(str(use), known)}'
+        raise OptionError(
+            f"{where}: {section}.use: {said}; expected one of {_listed(known)}, or module:Class"
+        )
+    _known(table, known[use], section, where, more=("use",))
+    return _validated(union, table, section, where)
+
+
+def _own(kind: Any, table: Table, section: str, where: str) -> Any:
+    options = {name: value for name, value in table.items() if name != "use"}
+    if is_dataclass(kind) and isinstance(kind, type):
+        _known(options, kind, section, where)
+        return _validated(kind, options, section, where)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise OptionError(f"{where}: [{section}]: {error}: mend the options of {table['use']}") from error
+
+
+def _known(table: Table, kind: Any, section: str, where: str, more: tuple[str, ...] = ()) -> None:
+    """pydantic drops unknown keys of plain dataclasses in silence; this does not."""
+    valid = sorted({option.name for option in fields(kind) if option.init} | set(more))
+    for name in table:
+        if name not in valid:
+            hint = _nearest(name, valid) or f"; expected one of {_listed(valid)}"
+            raise OptionError(f"{where}: unknown option {section}.{name}{hint}")
+
+
+def _validated(kind: Any, table: Table, section: str, where: str) -> Any:
+    """Strict as JSON is: no text for a number, but a list for a tuple."""
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        raise OptionError(f"{where}: {_sentence(error, section, table)}") from error
+    except OptionError as error:
+        raise OptionError(f"{where}: {error}") from error
+
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+
+def _sentence(error: ValidationError, section: str, table: Table) -> str:
+    """Every branch of the first option that failed, as one sentence."""
+    problems = error.errors(include_url=False)
+    option = next(str(part) for part in problems[0]["loc"] if part in table)
+    wanted = []
+    for problem in problems:
+        if option in problem["loc"]:
+            expected = problem.get("ctx", {}).get("expected")
+            wanted.append(EXPECTED.get(problem["type"]) or expected or problem["msg"])
+    value = table[option]
+    choices = re.findall(r"'([^']*)'", " ".join(wanted))
+    said = f"{json.dumps(value, default=str)}{_nearest(str(value), choices)}"
+    return f"{section}.{option} must be {' or '.join(dict.fromkeys(wanted))}, not {said}"
+
+
+def _nearest(name: str, valid: Any) -> str:
+    near = get_close_matches(name, list(valid), 1, cutoff=0.55)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,69 @@
+"""Which names a configuration may use: the unions are the lists.
+
+Backbones and schemes carry their name in the field `use`; parts that `[[scheme.also]]` adds are tagged here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import Discriminator, Field, Tag
+
+from tacit.errors import OptionError
+from tacit.parts.miners import HardestK
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.presets import BackboneConfig, SchemePreset
+
+
+def _use(table: Any) -> Any:
+    return table.get("use") if isinstance(table, dict) else None
+
+
+Backbone = Annotated[BackboneConfig, Field(discriminator="use")]
+SchemeChoice = Annotated[SchemePreset, Field(discriminator="use")]
+AlsoPart = Annotated[
+    Annotated[EmbeddingNorm, Tag("embedding-norm")] | Annotated[HardestK, Tag("hardest-k")],
+    Discriminator(_use),
+]
+
+
+def members(union: Any) -> dict[str, type]:
+    """Name and class of every member of one of the unions above."""
+    return {_name(member): _class(member) for member in get_args(get_args(union)[0])}
+
+
+def _name(member: Any) -> str:
+    tags = [extra.tag for extra in getattr(member, "__metadata__", ()) if isinstance(extra, Tag)]
+    return str(tags[0] if tags else member.use)
+
+
+def _class(member: Any) -> type:
+    found: type = get_args(member)[0] if hasattr(member, "__metadata__") else member
+    return found
+
+
+def is_dotted(use: Any) -> bool:
+    """Whether a name is a path to somebody's own class, `mypackage.module:MyPart`."""
+    return isinstance(use, str) and ":" in use
+
+
+def own(use: str, folder: Path) -> Any:
+    """The class at `mypackage.module:MyPart`, looked for in the folder of the configuration too.
+
+    Raises `OptionError` where module or name are not there.
+    """
+    module, _, name = use.partition(":")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        raise OptionError(
+            f'use = "{use}": cannot import {module} ({error}): install it or mend the name'
+        ) from error
+    if not hasattr(found, name):
+        raise OptionError(f'use = "{use}": {module} has no {name}: mend the name after the colon')
+    return getattr(found, name)

@@ -1,0 +1,75 @@
+"""The unions are the lists of names: they hold what the folders hold, and nothing is nested in silence."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import pytest
+
+import tacit.backbones
+import tacit.parts
+import tacit.schemes
+from tacit.cli import fit, names
+from tacit.defaults import TABLE
+
+UNIONS = {"backbone": names.Backbone, "scheme": names.SchemeChoice, "also": names.AlsoPart}
+MEMBERS = [(kind, name) for kind, union in UNIONS.items() for name in names.members(union)]
+
+
+def classes(package: ModuleType) -> Iterator[type]:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(found.name)
+        for thing in vars(module).values():
+            if isinstance(thing, type) and thing.__module__ == found.name:
+                yield thing
+
+
+@pytest.mark.parametrize(
+    ("union", "package"), [(names.Backbone, tacit.backbones), (names.SchemeChoice, tacit.schemes)]
+)
+def test_the_union_is_the_folder(union: Any, package: ModuleType) -> None:
+    there = {kind for kind in classes(package) if is_dataclass(kind) and hasattr(kind, "use")}
+    assert set(names.members(union).values()) == there
+
+
+def test_every_part_that_a_scheme_may_add_is_in_the_union() -> None:
+    addable = {
+        kind
+        for package in (tacit.parts, tacit.schemes)
+        for kind in classes(package)
+        if getattr(kind, "slot", None) in ("transform", "refiner", "regulariser")
+    }
+    assert set(names.members(names.AlsoPart).values()) == addable
+
+
+@pytest.mark.parametrize("kind", ["backbone", "scheme"])
+def test_names_are_those_of_the_fields(kind: str) -> None:
+    for name, member in names.members(UNIONS[kind]).items():
+        assert member().use == name
+
+
+@pytest.mark.parametrize(("kind", "name"), MEMBERS)
+def test_no_option_is_a_table_of_its_own(kind: str, name: str) -> None:
+    """pydantic would accept unknown keys in it; the check of names looks at one level."""
+    member = names.members(UNIONS[kind])[name]
+    hints = get_type_hints(member)
+    assert not any(
+        is_dataclass(hints[option.name]) or hints[option.name] is dict for option in fields(member)
+    )
+
+
+@pytest.mark.parametrize("kind", ["backbone", "scheme"])
+def test_help_names_them_all(kind: str) -> None:
+    annotation = get_type_hints(fit.fit, include_extras=True)[kind]
+    text = annotation.__metadata__[0].help
+    assert all(name in text for name in names.members(UNIONS[kind]))
+
+
+def test_every_pair_has_its_row_in_the_table_of_defaults() -> None:
+    pairs = {(b, s) for b in names.members(names.Backbone) for s in names.members(names.SchemeChoice)}
+    assert set(TABLE) == pairs

@@ -1,0 +1,84 @@
+"""GF-CF: a graph filter that needs no training (Shen et al., CIKM 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float32
+from scipy.sparse.linalg import svds
+
+from tacit.kernels.topk import recommend_in_blocks
+from tacit.references.itemknn import history_of
+from tacit.types import CSR, Queries, TopK, TrainingData
+
+
+@dataclass(frozen=True)
+class GraphFilter:
+    """r (R~^T R~ + weight D_I^-1/2 V V^T D_I^1/2) with R~ = D_U^-1/2 R D_I^-1/2, V its `rank` first right vectors."""
+
+    rank: int = 256
+    weight: float = 0.3
+
+    def fit(self, data: TrainingData) -> GraphFilterRecommender:
+        """A truncated SVD from a fixed start, so that equal data give equal fits."""
+        normal, _ = _normalised(data.positives)
+        rank = min(self.rank, min(normal.shape) - 1)
+        if rank < 1:
+            return self._made(np.zeros((data.n_items, 0), np.float32), data)
+        start = np.random.default_rng(0).standard_normal(min(normal.shape)).astype(np.float32)
+        _, _, vectors = svds(normal, k=rank, v0=start, which="LM", return_singular_vectors="vh")
+        return self._made(np.ascontiguousarray(vectors.T, np.float32), data)
+
+    def from_state(
+        self, arrays: dict[str, Any], values: dict[str, Any], data: TrainingData
+    ) -> GraphFilterRecommender:
+        """A fitted model from its state."""
+        return self._made(arrays["vectors"], data)
+
+    def _made(self, vectors: Float32[np.ndarray, "N rank"], data: TrainingData) -> GraphFilterRecommender:
+        normal, degrees = _normalised(data.positives)
+        roots = np.sqrt(np.maximum(degrees, 1)).astype(np.float32)[:, None]
+        inward, outward = vectors / roots * self.weight, vectors * roots
+        return GraphFilterRecommender(vectors, normal, inward, outward.T.copy(), data.positives)
+
+
+@dataclass(frozen=True, eq=False)
+class GraphFilterRecommender:
+    """Linear part over the graph plus the ideal low-pass part."""
+
+    vectors: Float32[np.ndarray, "N rank"]
+    normal: sp.csr_array
+    inward: Float32[np.ndarray, "N rank"]
+    outward: Float32[np.ndarray, "rank N"]
+    positives: CSR
+
+    @property
+    def n_items(self) -> int:
+        return len(self.vectors)
+
+    def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
+        """Scores of every item for each query, from its history or its training row."""
+        history = history_of(queries, self.positives)
+        ones = np.ones(len(history.indices), np.float32)
+        rows = sp.csr_array((ones, history.indices, history.indptr), (history.n_rows, self.n_items))
+        scores = (rows @ self.inward) @ self.outward
+        return scores + ((rows @ self.normal.T) @ self.normal).toarray()
+
+    def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
+        """The k best items of each query outside `exclude`."""
+        return recommend_in_blocks(self.score, self.n_items, queries, k, exclude)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arrays and JSON values that restore the fit."""
+        return {"vectors": self.vectors}, {}
+
+
+def _normalised(positives: CSR) -> tuple[sp.csr_array, np.ndarray]:
+    users = np.repeat(np.arange(positives.n_rows), positives.degrees())
+    degrees = np.bincount(positives.indices, minlength=positives.n_columns)
+    weights = 1.0 / np.sqrt(positives.degrees()[users] * degrees[positives.indices])
+    shape = (positives.n_rows, positives.n_columns)
+    return sp.csr_array((weights.astype(np.float32), positives.indices, positives.indptr), shape), degrees

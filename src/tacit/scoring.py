@@ -87,14 +87,19 @@ def read_out(encoded: Encoded, batch: Batch) -> Encoded:
 
 
 def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candidates]:
-    """Gather the item rows of this step once into a small table and renumber the candidates."""
+    """Gather the item rows of this step once into a small table and renumber the candidates.
+
+    `base` keeps the tables as they were, for regularisers.
+    """
     flat = torch.cat([candidates.targets, candidates.others.reshape(-1)])
     ids, inverse = torch.unique(flat, return_inverse=True)
     local = LocalItems(encoded.items.rows(ids), encoded.items.bias(ids))
     n = len(candidates.targets)
     slots = (inverse[:n], inverse[n:].view(candidates.others.shape))
-    queries = encoded.queries.take()[:, None] if isinstance(encoded.queries, Rows) else encoded.queries
-    return replace(encoded, queries=queries, items=local), replace(candidates, slots=slots)
+    queries, base = encoded.queries, encoded.base
+    if isinstance(queries, Rows):
+        queries, base = queries.take()[:, None], base or (queries, encoded.items)
+    return replace(encoded, queries=queries, items=local, base=base), replace(candidates, slots=slots)
 
 
 def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
@@ -121,8 +126,9 @@ def half_squared_norm(encoded: Encoded, candidates: Candidates) -> Float[Tensor,
     if isinstance(queries, Rows) and queries.half_squared_norm is not None:
         return queries.half_squared_norm
     vectors = queries.take() if isinstance(queries, Rows) else queries
-    ids = candidates.joined
-    return (vectors.square().sum() + items.rows(ids).square().sum()) / 2
+    if encoded.base is not None and candidates.slots is not None:
+        candidates = replace(candidates, slots=None)
+    return (vectors.square().sum() + items.rows(candidates.joined).square().sum()) / 2
 
 
 def _against_own(encoded: Encoded, candidates: Candidates, objective: Objective) -> Tensor:

@@ -41,11 +41,15 @@ class Graph:
 
 
 def _horner(graph: Graph, table: Tensor, layers: int) -> Tensor:
-    """(1 + A (1 + A (1 + ...))) table / (layers + 1): `layers` products, one spare buffer."""
+    """(1 + A (1 + A (1 + ...))) table / (layers + 1): `layers` products, two buffers."""
+    if layers == 0:
+        return table.clone()
     table = table.contiguous()
-    current, spare = table, torch.empty_like(table)
     weights = graph.weights if table.dtype == torch.float32 else graph.weights.astype(np.float64)
-    for _ in range(layers):
+    buffers = torch.empty_like(table), torch.empty_like(table) if layers > 1 else table
+    current = table
+    for layer in range(layers):
+        target = buffers[(layers - 1 - layer) % 2]
         compiled.add_product(
             graph.indptr,
             graph.columns,
@@ -53,10 +57,11 @@ def _horner(graph: Graph, table: Tensor, layers: int) -> Tensor:
             graph.cuts,
             current.numpy(),
             table.numpy(),
-            spare.numpy(),
+            1 / (layers + 1) if layer == layers - 1 else 1.0,
+            target.numpy(),
         )
-        current, spare = spare, torch.empty_like(table) if current is table else current
-    return current / (layers + 1)
+        current = target
+    return current
 
 
 class _LayerMean(torch.autograd.Function):

@@ -2,24 +2,32 @@
 
 from typing import Any
 
-from tacit.kernels._compiled.jit import jit, prange
+from tacit.kernels._compiled.jit import jit, prange, prefetch_row
+
+AHEAD = 12
 
 
 @jit(parallel=True, fastmath=True)
 def add_product(
-    indptr: Any, columns: Any, weights: Any, cuts: Any, source: Any, base: Any, result: Any
+    indptr: Any, columns: Any, weights: Any, cuts: Any, source: Any, base: Any, scale: float, result: Any
 ) -> None:
-    """result = base + A @ source for a CSR matrix A; chunks of rows hold about equally many entries."""
+    """result = scale * (base + A @ source) for a CSR matrix A; chunks hold about equally many entries."""
     width = source.shape[1]
+    size = width * source.itemsize
+    address = source.ctypes.data
     for chunk in prange(cuts.size - 1):
         for row in range(cuts[chunk], cuts[chunk + 1]):
             for column in range(width):
                 result[row, column] = base[row, column]
             for entry in range(indptr[row], indptr[row + 1]):
+                if entry + AHEAD < columns.size:
+                    prefetch_row(address, columns[entry + AHEAD], size)
                 weight = weights[entry]
                 neighbour = columns[entry]
                 for column in range(width):
                     result[row, column] += weight * source[neighbour, column]
+            for column in range(width):
+                result[row, column] *= scale
 
 
 @jit(parallel=True)

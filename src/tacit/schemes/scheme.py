@@ -78,7 +78,7 @@ class Scheme:
                 scheme = replace(scheme, update=part)
             else:
                 raise SchemeError(
-                    f"the scheme has a {part.slot} already, {_name(getattr(scheme, part.slot))}: "
+                    f"the scheme has its {part.slot} already, {_name(getattr(scheme, part.slot))}: "
                     f"replace it with dataclasses.replace(scheme, {part.slot}=...), or drop {_name(part)}"
                 )
         return scheme

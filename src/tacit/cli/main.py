@@ -16,7 +16,7 @@ import typer
 from tacit.cli import data, evaluate, fit, output, recommend, shared
 from tacit.errors import UserError
 
-FINE, OURS, MISTAKE, STOPPED = 0, 1, 2, 130
+FINE, OURS, MISTAKE = 0, 1, 2
 # Older releases of typer use the package click, newer ones a copy of it: this finds the error of either.
 BadUsage: Any = next(kind for kind in typer.BadParameter.mro() if kind.__name__ == "ClickException")
 
@@ -50,12 +50,6 @@ def outcome(arguments: Sequence[str]) -> int:
         return MISTAKE
     except UserError as error:
         return _told(error)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("tacit: stopped\n")
-        return STOPPED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
     except Exception:
         traceback.print_exc()
         sys.stderr.write(

@@ -10,7 +10,7 @@ import typer
 
 from tacit.cli import shared
 from tacit.cli.output import emit, say, table
-from tacit.errors import OptionError
+from tacit.errors import OptionError, UnknownId
 
 if TYPE_CHECKING:
     from tacit.data.vocabulary import Vocabulary
@@ -85,9 +85,16 @@ def _ids(path: Path, vocabulary: Vocabulary) -> list[Any]:
         raise OptionError(f"{path}: cannot read the ids: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
-    ids = [vocabulary.parse(line.strip()) for line in lines if line.strip()]
-    if not ids:
+    asked = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    if not asked:
         raise OptionError(f"{path}: holds no id: write one a line")
+    ids = []
+    for number, word in asked:
+        try:
+            ids.append(vocabulary.parse(word))
+            vocabulary.row(ids[-1])
+        except UnknownId as error:
+            raise UnknownId(f"{path}, line {number}: {error}") from error
     return ids
 
 

@@ -1,0 +1,117 @@
+"""`tacit data`: what describe counts, what split and simulate write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from helpers.command import Place, Tacit, write_log
+
+LOG = """user,item,timestamp
+a,x,1600000000
+a,x,1600000100
+a,y,1600086400
+b,x,1600000200
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    (tmp_path / "log.csv").write_text(LOG)
+    return tmp_path / "log.csv"
+
+
+def test_describe_counts(tacit: Tacit, small: Path) -> None:
+    facts = tacit("data", "describe", small, "--json").json
+    assert (facts["rows"], facts["users"], facts["items"]) == (4, 2, 2)
+    assert (facts["distinct_pairs"], facts["repeated_rows"]) == (3, 1)
+    assert facts["density"] == 0.75
+    assert facts["time_span"] == {"from": "2020-09-13 12:26:40", "to": "2020-09-14 12:26:40", "days": 1.0}
+    assert facts["events_per_user"]["0%"] == 1.0
+    assert facts["events_per_user"]["100%"] == 2.0
+    assert facts["events_per_item"]["50%"] == 1.5
+
+
+def test_describe_says_which_columns_it_took(tacit: Tacit, small: Path) -> None:
+    told = tacit("data", "describe", small)
+    assert told.code == 0
+    assert "repeated rows" in told.out
+    assert all(name in told.out for name in ("user", "item", "timestamp"))
+
+
+def test_describe_takes_columns_by_name(tacit: Tacit, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text(LOG.replace("user,item", "who,what"))
+    columns = ("--set", "data.user=who", "--set", "data.item=what")
+    assert tacit("data", "describe", tmp_path / "odd.csv", *columns, "--json").json["users"] == 2
+    told = tacit("data", "describe", tmp_path / "odd.csv", "--set", "data.user=wo", "--set", "data.item=what")
+    assert told.code == 2
+    assert "who" in told.err
+
+
+def test_split_keeps_every_row_and_column(place: Place) -> None:
+    parts = [pq.read_table(place.split / f"{name}.parquet") for name in ("train", "valid", "test")]
+    log = pq.read_table(place.log)
+    assert all(part.schema.names == log.schema.names for part in parts)
+    rows = sorted(pa.concat_tables(parts).to_pylist(), key=lambda row: row["timestamp"])
+    assert rows == sorted(log.to_pylist(), key=lambda row: row["timestamp"])
+    assert (place.split / "split.json").exists()
+
+
+def test_split_by_time_is_the_default_where_there_are_times(place: Place) -> None:
+    times = [
+        pq.read_table(place.split / f"{name}.parquet")["timestamp"].to_numpy()
+        for name in ("train", "valid", "test")
+    ]
+    assert times[0].max() < times[1].min()
+    assert times[1].max() < times[2].min()
+
+
+@pytest.mark.parametrize("by", ["time", "last", "random", "user"])
+def test_every_split_is_written_and_audited(tacit: Tacit, tmp_path: Path, by: str) -> None:
+    log = write_log(tmp_path / "log.parquet")
+    told = tacit("data", "split", log, "--out", tmp_path / "out", "--by", by, "--json")
+    assert told.code == 0
+    assert told.json["kind"] == by
+    assert told.json["rows"]["train"] > told.json["rows"]["test"] > 0
+    assert told.json["audit"]["test_pairs"] > 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"train.parquet", "valid.parquet", "test.parquet", "split.json"} <= written
+    assert ("test_history.parquet" in written) == (by == "user")
+
+
+def test_a_random_split_depends_on_the_seed_alone(tacit: Tacit, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.parquet")
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert (
+            tacit("data", "split", log, "--out", tmp_path / name, "--by", "random", "--seed", seed).code == 0
+        )
+    test = {name: (tmp_path / name / "test.parquet").read_bytes() for name in "abc"}
+    assert test["a"] == test["b"] != test["c"]
+
+
+def test_a_split_that_the_log_does_not_allow_is_refused(tacit: Tacit, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item\na,x\na,y\nb,x\nb,z\n")
+    told = tacit("data", "split", tmp_path / "log.csv", "--out", tmp_path / "out", "--by", "time")
+    assert told.code == 2
+    assert "time" in told.err
+    assert not (tmp_path / "out" / "train.parquet").exists()
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "."])
+def test_a_log_that_is_not_there_is_one_line(tacit: Tacit, tmp_path: Path, name: str) -> None:
+    told = tacit("data", "describe", tmp_path / name)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.count("\n") == 1
+
+
+def test_simulate_writes_log_impressions_and_truth(tacit: Tacit, tmp_path: Path) -> None:
+    told = tacit("data", "simulate", "--out", tmp_path / "data", "--seed", 3, "--json")
+    assert told.code == 0
+    names = {path.name for path in (tmp_path / "data").iterdir()}
+    assert {"interactions.parquet", "impressions.parquet", "truth.parquet", "simulation.json"} <= names
+    facts = tacit("data", "describe", tmp_path / "data" / "interactions.parquet", "--json").json
+    assert facts["users"] <= 1000
+    assert facts["rows"] > 10_000

@@ -1,0 +1,126 @@
+"""`tacit recommend`: ids in, ids out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from helpers.command import QUICK, Place, Tacit, write_log
+
+
+def seen(place: Place, user: int) -> set[int]:
+    rows = [
+        row
+        for part in ("train", "valid")
+        for row in pq.read_table(place.split / f"{part}.parquet").to_pylist()
+    ]
+    return {row["item_id"] for row in rows if row["user_id"] == user}
+
+
+def test_a_known_user_gets_k_items_not_seen(tacit: Tacit, place: Place) -> None:
+    answer = tacit("recommend", place.run, "--user", 3, "-k", 7, "--json").json
+    person = answer["recommendations"][0]
+    items = [entry["item"] for entry in person["items"]]
+    assert person["user"] == 3
+    assert len(set(items)) == 7
+    assert not set(items) & seen(place, 3)
+    scores = [entry["score"] for entry in person["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("history", ["2,4,6", "[2, 4, 6]", '["2", "4", "6"]', " 2, 4 ,6,"])
+def test_a_history_is_a_list_of_ids(tacit: Tacit, place: Place, history: str) -> None:
+    answer = tacit("recommend", place.run, "--history", history, "-k", 5, "--json").json
+    items = {entry["item"] for entry in answer["recommendations"][0]["items"]}
+    assert len(items) == 5
+    assert not items & {2, 4, 6}
+
+
+def test_a_file_of_users_becomes_a_file_of_recommendations(
+    tacit: Tacit, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "users.txt").write_text("5\n\n3\n")
+    out = tmp_path / "out.parquet"
+    told = tacit("recommend", place.run, "--users", tmp_path / "users.txt", "-k", 4, "--out", out)
+    assert (told.code, told.out) == (0, "")
+    assert "8 recommendations for 2" in told.err
+    table = pq.read_table(out)
+    assert table.schema.names == ["user", "item", "score", "rank"]
+    assert table["user"].to_pylist() == [5] * 4 + [3] * 4
+    assert table["rank"].to_pylist() == [1, 2, 3, 4] * 2
+
+
+def test_lists_allow_and_deny(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    wanted = sorted(set(range(60)) - seen(place, 3))[:6]
+    (tmp_path / "allow").write_text("\n".join(map(str, wanted)))
+    (tmp_path / "deny").write_text(f"{wanted[0]}\n")
+    options = ("--user", 3, "-k", 5, "--allow", tmp_path / "allow", "--deny", tmp_path / "deny", "--json")
+    items = {e["item"] for e in tacit("recommend", place.run, *options).json["recommendations"][0]["items"]}
+    assert items == set(wanted[1:])
+
+
+def test_fewer_than_k_is_said(tacit: Tacit, place: Place) -> None:
+    told = tacit("recommend", place.run, "--user", 3, "-k", 60, "--json")
+    assert told.code == 0
+    assert "fewer than 60" in told.err
+    assert len(told.json["recommendations"][0]["items"]) == 60 - len(seen(place, 3))
+
+
+def test_the_table_is_for_people(tacit: Tacit, place: Place) -> None:
+    told = tacit("recommend", place.run, "--user", 3, "-k", 2)
+    assert told.code == 0
+    assert next(line for line in told.out.splitlines() if line.startswith("user")).split() == [
+        "user",
+        "rank",
+        "item",
+        "score",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--user", "1000"), "nearest is 119"),
+        (("--user", "ann"), "integers"),
+        (("--history", "2,1000"), "unknown id 1000"),
+        (("--history", ","), "no item"),
+        (("--history", "[2"), "not a JSON list"),
+        (("--users", "absent.txt"), "absent.txt"),
+        (("--user", "3", "-k", "1000"), "catalogue"),
+        (("--user", "3", "--history", "2"), "exactly one"),
+        ((), "exactly one"),
+        (("--user", "3", "--deny", "absent.txt"), "absent.txt"),
+    ],
+)
+def test_a_mistake_exits_with_2(tacit: Tacit, place: Place, arguments: tuple[str, ...], said: str) -> None:
+    told = tacit("recommend", place.run, *arguments)
+    assert (told.code, told.out) == (2, "")
+    assert said in told.err
+    assert "Traceback" not in told.err
+
+
+def test_an_unknown_id_in_a_file_names_its_line(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("3\n5000\n")
+    told = tacit("recommend", place.run, "--users", tmp_path / "users.txt", "--out", tmp_path / "out.parquet")
+    assert told.code == 2
+    assert "users.txt, line 2" in told.err
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_an_empty_file_of_users_is_refused(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("\n")
+    assert "holds no id" in tacit("recommend", place.run, "--users", tmp_path / "users.txt").err
+
+
+def test_text_ids_with_commas_come_as_json(tacit: Tacit, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.parquet", lambda kind, row: f"{kind},{row}")
+    assert tacit("fit", log, "--out", tmp_path / "run", *QUICK).code == 0
+    history = json.dumps(["i,2", "i,4"])
+    answer = tacit("recommend", tmp_path / "run", "--history", history, "-k", 3, "--json").json
+    assert all(entry["item"].startswith("i,") for entry in answer["recommendations"][0]["items"])
+    told = tacit("recommend", tmp_path / "run", "--user", "u,1000")
+    assert told.code == 2
+    assert "did you mean" in told.err

@@ -59,12 +59,15 @@ def _two(tensor: Tensor) -> Tensor:
 
 def _rows(gradient: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
     if gradient.is_sparse:
-        rows, values = gradient._indices()[0], gradient._values()
-        if bool((rows[1:] > rows[:-1]).all()):  # autograd drops the mark of ours; checking is cheap
-            return rows, values
-        gradient = gradient.coalesce()
-        return gradient.indices()[0], gradient.values()
+        gradient = _distinct(gradient)
+        return gradient._indices()[0], gradient._values()
     return torch.arange(len(_two(parameter))), gradient
+
+
+def _distinct(gradient: Tensor) -> Tensor:
+    """A sparse gradient with each row once, ascending. Autograd drops the mark of ours; checking is cheap."""
+    rows = gradient._indices()[0]
+    return gradient if bool((rows[1:] > rows[:-1]).all()) else gradient.coalesce()
 
 
 class RowAdagrad(_RowWise):
@@ -196,13 +199,15 @@ def clip_norm(parameters: Iterable[torch.nn.Parameter], maximum: float) -> float
 
     Returns the norm before.
     """
-    values = [_values(p.grad) for p in parameters if p.grad is not None]
+    values = []
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = _distinct(parameter.grad)
+            values.append(parameter.grad._values())
+        elif parameter.grad is not None:
+            values.append(parameter.grad)
     norm = float(torch.stack([v.norm() for v in values]).norm()) if values else 0.0
     if norm > maximum:
         for value in values:
             value.mul_(maximum / norm)
     return norm
-
-
-def _values(gradient: Tensor) -> Tensor:
-    return gradient._values() if gradient.is_sparse else gradient

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from helpers.tiny import seeded
+from longhand import optimizers as longhand
+from tacit.errors import OptionError
+from tacit.training.optimizers import (
+    DenseAdam,
+    LazyAdam,
+    OptimizerOptions,
+    RowAdagrad,
+    RowAdam,
+    build,
+    clip_norm,
+)
+
+NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam"]
+TWINS = {
+    "row-adagrad": lambda table: longhand.RowAdagrad(table, 0.1),
+    "row-adam": lambda table: longhand.Adam(table, 0.1, shared=True),
+    "lazy-adam": lambda table: longhand.Adam(table, 0.1, shared=False),
+}
+STEPS = [[1, 3], [0, 3, 5], [3], [0, 1, 2, 3, 4, 5]]
+
+
+def table(dtype: torch.dtype = torch.float64) -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.randn(6, 4, generator=seeded(1), dtype=dtype))
+
+
+def gradients(dtype: torch.dtype = torch.float64) -> list[dict[int, Tensor]]:
+    generator = seeded(2)
+    return [{row: torch.randn(4, generator=generator, dtype=dtype) for row in rows} for rows in STEPS]
+
+
+def sparse(rows: dict[int, Tensor], *, split: bool = False) -> Tensor:
+    """As a sparse tensor; `split`: each row in two halves, out of order."""
+    index, values = list(rows), list(rows.values())
+    if split:
+        index, values = [*reversed(index), *index], [0.5 * v for v in [*reversed(values), *values]]
+    return torch.sparse_coo_tensor(torch.tensor([index]), torch.stack(values), (6, 4))
+
+
+@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("split", [False, True])
+def test_row_wise_optimisers_equal_their_longhand(name, split):
+    parameter = table()
+    twin = TWINS[name](parameter.detach().clone())
+    optimizer = build(name, 0.1, [parameter])
+    for rows in gradients():
+        parameter.grad = sparse(rows, split=split)
+        optimizer.step()
+        twin.step(rows)
+    torch.testing.assert_close(parameter.detach(), twin.table, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sparse_and_dense_gradients_give_the_same_result_where_every_row_has_one(name):
+    results = []
+    for dense in (False, True):
+        parameter = table(torch.float32)
+        optimizer = build(name, 0.1, [parameter])
+        for seed in range(4):
+            whole = torch.randn(6, 4, generator=seeded(seed))
+            rows = dict(enumerate(whole))
+            parameter.grad = whole if dense else sparse(rows)
+            optimizer.step()
+        results.append(parameter.detach())
+    assert torch.equal(*results)
+
+
+def test_row_adagrad_does_not_move_rows_whose_dense_gradient_is_zero():
+    parameter = table()
+    before = parameter.detach().clone()
+    optimizer = RowAdagrad([parameter], 0.1)
+    parameter.grad = sparse(gradients()[0]).to_dense()
+    optimizer.step()
+    assert torch.equal(parameter[[0, 2, 4, 5]], before[[0, 2, 4, 5]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lazy_adam_is_adam_where_every_row_has_a_gradient(dtype):
+    ours, theirs = table(dtype), table(dtype)
+    optimizer, twin = LazyAdam([ours], 0.1), torch.optim.Adam([theirs], lr=0.1)
+    for seed in range(10):
+        gradient = torch.randn(6, 4, generator=seeded(seed), dtype=dtype)
+        ours.grad, theirs.grad = sparse(dict(enumerate(gradient))), gradient.clone()
+        optimizer.step()
+        twin.step()
+    size = 1e-12 if dtype == torch.float64 else 2e-6
+    torch.testing.assert_close(ours.detach(), theirs.detach(), rtol=0, atol=size)
+
+
+def test_dense_adam_on_sparse_gradients_is_adam_on_dense_ones():
+    ours, theirs = table(torch.float32), table(torch.float32)
+    optimizer, twin = DenseAdam([ours], 0.1), torch.optim.Adam([theirs], lr=0.1)
+    for rows in gradients(torch.float32):
+        ours.grad, theirs.grad = sparse(rows), sparse(rows).to_dense()
+        optimizer.step()
+        twin.step()
+    torch.testing.assert_close(ours.detach(), theirs.detach(), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["row-adagrad", "row-adam", "lazy-adam"])
+def test_rows_without_a_gradient_stay_bit_for_bit(name):
+    parameter = table(torch.float32)
+    before = parameter.detach().clone()
+    optimizer = build(name, 0.1, [parameter])
+    for _ in range(3):
+        parameter.grad = sparse(gradients(torch.float32)[0])
+        optimizer.step()
+    untouched = [0, 2, 4, 5]
+    assert torch.equal(parameter[untouched], before[untouched])
+    assert not torch.equal(parameter[[1, 3]], before[[1, 3]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vectors_and_columns_are_parameters_too(name):
+    axes, biases = torch.nn.Parameter(torch.ones(4)), torch.nn.Parameter(torch.ones(6, 1))
+    optimizer = build(name, 0.1, [axes, biases])
+    (axes.sum() + biases.sum()).backward()
+    optimizer.step()
+    assert (axes < 1).all()
+    assert (biases < 1).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_without_a_gradient_are_left_alone(name):
+    parameter = table(torch.float32)
+    before = parameter.detach().clone()
+    build(name, 0.1, [parameter]).step()
+    assert torch.equal(parameter, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_restored_state_goes_on_with_the_same_bits(name):
+    def run(stop: int | None) -> Tensor:
+        parameter = table(torch.float32)
+        optimizer = build(name, 0.1, [parameter])
+        for step, rows in enumerate(gradients(torch.float32)):
+            if step == stop:
+                state = optimizer.state_dict()
+                parameter = torch.nn.Parameter(parameter.detach().clone())
+                optimizer = build(name, 0.1, [parameter])
+                optimizer.load_state_dict(state)
+            parameter.grad = sparse(rows)
+            optimizer.step()
+        return parameter.detach()
+
+    assert torch.equal(run(2), run(None))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rate_may_change_between_steps(name):
+    parameter = table(torch.float32)
+    optimizer = build(name, 0.1, [parameter])
+    optimizer.param_groups[0]["lr" if name == "adam" else "rate"] = 0.0
+    before = parameter.detach().clone()
+    parameter.grad = sparse(gradients(torch.float32)[0])
+    optimizer.step()
+    assert torch.equal(parameter, before)
+
+
+@pytest.mark.parametrize("kind", [RowAdagrad, RowAdam, LazyAdam])
+def test_closures_are_refused(kind):
+    with pytest.raises(OptionError, match="take no closure"):
+        kind([table()], 0.1).step(lambda: 0.0)
+
+
+def test_autograd_notices_the_update():
+    parameter = table(torch.float32)
+    product = (parameter * parameter).sum()
+    optimizer = RowAdagrad([parameter], 0.1)
+    parameter.grad = sparse(gradients(torch.float32)[0])
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
+
+
+def test_unknown_optimisers_are_named_with_the_known_ones():
+    with pytest.raises(OptionError, match='unknown optimiser "sgd"; expected row-adagrad'):
+        build("sgd", 0.1, [table()])
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
+def test_rates_must_be_positive(rate):
+    with pytest.raises(OptionError, match=r"optimizer\.rate must be positive"):
+        OptimizerOptions(rate=rate)
+
+
+def graded(*, split: bool) -> list[torch.nn.Parameter]:
+    parameters = [table(), torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)), table()]
+    parameters[0].grad = sparse(gradients()[1], split=split)
+    parameters[1].grad = torch.tensor([3.0, 4.0], dtype=torch.float64)
+    return parameters
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_clip_norm_returns_the_joint_norm(split):
+    expected = torch.cat([sparse(gradients()[1]).to_dense().ravel(), torch.tensor([3.0, 4.0])]).norm()
+    assert clip_norm(graded(split=split), 1e9) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_clip_norm_scales_dense_and_sparse_alike(split):
+    parameters = graded(split=split)
+    norm = clip_norm(parameters, 0.5)
+    expected = sparse(gradients()[1]).to_dense() * 0.5 / norm
+    torch.testing.assert_close(parameters[0].grad.to_dense(), expected)
+    torch.testing.assert_close(parameters[1].grad.norm(), torch.tensor(2.5 / norm, dtype=torch.float64))
+
+
+def test_clip_norm_leaves_small_gradients():
+    parameters = graded(split=False)
+    clip_norm(parameters, 1e9)
+    assert parameters[1].grad.tolist() == [3.0, 4.0]
+
+
+def test_clip_norm_of_nothing_is_zero():
+    assert clip_norm([table()], 1.0) == 0.0

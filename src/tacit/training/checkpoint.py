@@ -6,6 +6,7 @@ derived from the position. The two newest are kept.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import threading
@@ -19,13 +20,14 @@ import torch
 from torch import Tensor
 
 from tacit import storage
-from tacit.errors import RunFolderError
+from tacit.errors import ArtifactError, RunFolderError
 from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
 from tacit.training.fit import Position
 from tacit.training.step import Step
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
+_log = logging.getLogger("tacit")
 KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2
 INTERRUPTED = "interrupted"
 
@@ -100,8 +102,12 @@ class Checkpointer:
 
 def newest(folder: Path) -> dict[str, Path] | None:
     """Files of the newest whole checkpoint, or None. Damaged ones are passed over with a warning."""
-    found = storage.newest(folder, KIND, VERSION) if folder.is_dir() else None
-    return None if found is None else storage.read_artifact(found, KIND, VERSION)
+    for candidate in sorted(folder.glob("*-*"), reverse=True):
+        try:
+            return storage.read_artifact(candidate, KIND, VERSION)
+        except ArtifactError as error:
+            _log.warning("passed over: %s", error)
+    return None
 
 
 def restore(

@@ -1,0 +1,79 @@
+"""Leaks of a split, counted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tacit.data.interactions import Interactions
+from tacit.data.split import Split
+from tacit.kernels.topk import shared_with
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a split leaks or loses. None: the part that would tell is not there."""
+
+    valid_pairs_in_train: int | None = None
+    test_pairs_in_train: int | None = None
+    train_events_after_test_begins: int | None = None
+    train_events_after_valid_begins: int | None = None
+    valid_items_never_in_train: int | None = None
+    test_items_never_in_train: int | None = None
+    test_pairs_of_items_never_in_train: int | None = None
+    valid_users_without_train: int | None = None
+    test_users_without_train: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object."""
+        return asdict(self)
+
+    def findings(self) -> list[str]:
+        """One sentence for each count above zero, with what it means."""
+        return [
+            f"{value:,} {name.replace('_', ' ')}: {_MEANING[name]}"
+            for name, value in asdict(self).items()
+            if value
+        ]
+
+
+_MEANING = {
+    "valid_pairs_in_train": "masked in validation, so they cannot be found",
+    "test_pairs_in_train": "masked in the evaluation, so they leave the truth",
+    "train_events_after_test_begins": "the future of other users is known in training; split by time to avoid it",
+    "train_events_after_valid_begins": "the future of other users is known in training; split by time to avoid it",
+    "valid_items_never_in_train": "no model can recommend them",
+    "test_items_never_in_train": "no model can recommend them; they stay in the truth",
+    "test_pairs_of_items_never_in_train": "they stay in the truth and count as misses",
+    "valid_users_without_train": "left out of validation",
+    "test_users_without_train": "cold: counted apart and outside the means",
+}
+
+
+def audit(split: Split) -> Audit:
+    """Count the leaks of a split whose parts share one vocabulary."""
+    train, counts = split.train, dict[str, int]()
+    for name, part in (("valid", split.valid), ("test", split.test)):
+        if part is None:
+            continue
+        truth, known = part.positives, train.positives
+        counts[f"{name}_pairs_in_train"] = int(shared_with(truth, known).sum())
+        items = np.unique(truth.indices)
+        lost = items[np.bincount(known.indices, minlength=train.n_items)[items] == 0]
+        counts[f"{name}_items_never_in_train"] = len(lost)
+        if name == "test":
+            counts["test_pairs_of_items_never_in_train"] = int(np.isin(truth.indices, lost).sum())
+        people = truth.degrees() > 0
+        counts[f"{name}_users_without_train"] = int((people & (known.degrees() == 0)).sum())
+        later = _later(train, part)
+        if later is not None:
+            counts[f"train_events_after_{name}_begins"] = later
+    return Audit(**counts)
+
+
+def _later(train: Interactions, part: Interactions) -> int | None:
+    if train.times is None or part.times is None or len(part) == 0:
+        return None
+    return int((train.times > part.times.min()).sum())

@@ -24,7 +24,7 @@ class _LogRest(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
         highest = queries.new_full((len(queries),), -torch.inf)
         total = queries.new_zeros(len(queries))
-        for rows, columns, tile in _tiles(queries, table, bias, targets):
+        for rows, _, tile in _tiles(queries, table, bias, targets):
             top = torch.maximum(highest[rows], tile.amax(1))
             safe = torch.where(top > -torch.inf, top, 0.0)
             tile.sub_(safe[:, None]).exp_()
@@ -35,11 +35,12 @@ class _LogRest(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         queries, table, targets, log_rest, *rest = ctx.saved_tensors
         bias = rest[0] if rest else None
         to_queries, to_table = torch.zeros_like(queries), torch.zeros_like(table)
         to_bias = None if bias is None else torch.zeros_like(bias)
+        log_rest = torch.where(log_rest > -torch.inf, log_rest, 0.0)
         for rows, columns, tile in _tiles(queries, table, bias, targets):
             tile.sub_(log_rest[rows, None]).exp_().mul_(gradient[rows, None])
             to_queries[rows].addmm_(tile, table[columns])
@@ -84,7 +85,7 @@ def log_rest(
     if dense is None:
         dense = len(queries) * len(table) <= DENSE_LIMIT
     if not dense:
-        return _LogRest.apply(queries, table, bias, targets)  # type: ignore[no-any-return]
+        return _LogRest.apply(queries, table, bias, targets)  # type: ignore[no-any-return, no-untyped-call]
     scores = queries @ table.T
     if bias is not None:
         scores = scores + bias

@@ -77,7 +77,7 @@ def dots(left: Any, right: Any, users: Any, items: Any, scores: Any, norms: Any)
     width = left.shape[1]
     size = width * left.itemsize
     left_base, right_base = left.ctypes.data, right.ctypes.data
-    ahead = max(AHEAD // n_candidates, 1)
+    ahead = max(AHEAD // max(n_candidates, 1), 1)
     for query in prange(n_queries):
         if query + ahead < n_queries:
             prefetch_row(left_base, users[query + ahead], size)
@@ -122,12 +122,12 @@ def left_gradient(
     cuts: Any,
     values: Any,
 ) -> None:
-    """Rows of the left table: sum over their queries q of sum_c gradient[q, c] right + (own[q] + decay) left."""
+    """Rows of the left table: sum over their queries q of sum_c gradient[q, c] right + (own + decay) left."""
     width = left.shape[1]
     n_candidates = items.shape[1]
     size = width * left.itemsize
     base = right.ctypes.data
-    ahead = max(AHEAD // n_candidates, 1)
+    ahead = max(AHEAD // max(n_candidates, 1), 1)
     for chunk in prange(cuts.size - 1):
         for segment in range(cuts[chunk], cuts[chunk + 1]):
             row = rows[segment]
@@ -168,7 +168,7 @@ def right_gradient(
     cuts: Any,
     values: Any,
 ) -> None:
-    """Rows of the right table: sum over their cells (q, c) of gradient left[users[q]] + (own + decay) right."""
+    """Rows of the right table: sum over their cells of gradient left[users[q]] + (own + decay) right."""
     width = left.shape[1]
     n_candidates = gradient.shape[1]
     size = width * left.itemsize

@@ -96,10 +96,10 @@ def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candi
     local = LocalItems(encoded.items.rows(ids), encoded.items.bias(ids))
     n = len(candidates.targets)
     slots = (inverse[:n], inverse[n:].view(candidates.others.shape))
-    queries, base = encoded.queries, encoded.base
-    if isinstance(queries, Rows):
-        queries, base = queries.take()[:, None], base or (queries, encoded.items)
-    return replace(encoded, queries=queries, items=local, base=base), replace(candidates, slots=slots)
+    rows = encoded.queries
+    if isinstance(rows, Rows):
+        encoded = replace(encoded, queries=rows.take()[:, None], base=encoded.base or (rows, encoded.items))
+    return replace(encoded, items=local), replace(candidates, slots=slots)
 
 
 def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:

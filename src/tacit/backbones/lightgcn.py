@@ -76,7 +76,7 @@ class LightGCN(nn.Module):
 
     @torch.no_grad()
     def copy_rows(self, earlier: LightGCN) -> None:
-        """Take over the embeddings of an earlier graph's users and items; others keep their initial values."""
+        """Take over the embeddings of an earlier graph's users and items; the others keep their start."""
         self.table[: earlier.n_users] = earlier.table[: earlier.n_users]
         self.table[self.n_users : self.n_users + earlier.n_items] = earlier.table[earlier.n_users :]
 

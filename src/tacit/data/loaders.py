@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,13 +20,14 @@ SHUFFLE = 1
 class Log(Protocol):
     """The columns that a loader reads."""
 
-    users: Int32[np.ndarray, "n"]
-    items: Int32[np.ndarray, "n"]
-    labels: Float32[np.ndarray, "n"] | None
-    weights: Float32[np.ndarray, "n"] | None
-
     @property
-    def yes(self) -> np.ndarray: ...
+    def users(self) -> Int32[np.ndarray, "n"]: ...
+    @property
+    def items(self) -> Int32[np.ndarray, "n"]: ...
+    @property
+    def labels(self) -> Float32[np.ndarray, "n"] | None: ...
+    @property
+    def weights(self) -> Float32[np.ndarray, "n"] | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +69,13 @@ class PairLoader:
         """The batches of one epoch, from batch `first` on."""
         generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
         order = torch.randperm(self.n_examples, generator=generator)[first * self.batch_size :]
-        shuffled = [
-            None if column is None else column.index_select(0, order).split(self.batch_size)
+        shuffled: list[Any] = [
+            None if column is None else column.index_select(0, order).split(self.batch_size)  # type: ignore[no-untyped-call]
             for column in (self.examples, self.users, self.targets, self.labels, self.weights)
         ]
         ones = torch.ones(min(self.batch_size, self.n_examples))
         for step in range(self.steps - first):
             rows, users, targets, labels, weights = (c and c[step] for c in shuffled)
-            assert rows is not None and users is not None and targets is not None
             here = ones[: len(users)]
             yield Batch(
                 rows=rows,

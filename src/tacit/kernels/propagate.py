@@ -66,12 +66,12 @@ def _horner(graph: Graph, table: Tensor, layers: int) -> Tensor:
 
 class _LayerMean(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, table: Tensor, graph: Graph, layers: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, table: Tensor, graph: Graph, layers: int) -> Tensor:
         ctx.graph, ctx.layers = graph, layers
         return _horner(graph, table.detach(), layers)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         if gradient.is_sparse:
             gradient = gradient.to_dense()
         return _horner(ctx.graph, gradient, ctx.layers), None, None
@@ -79,4 +79,4 @@ class _LayerMean(torch.autograd.Function):
 
 def layer_mean(graph: Graph, table: Float[Tensor, "n d"], layers: int) -> Float[Tensor, "n d"]:
     """Mean of the embeddings after 0..layers propagations (LightGCN, He et al., SIGIR 2020, eq. 4 and 6)."""
-    return _LayerMean.apply(table, graph, layers)  # type: ignore[no-any-return]
+    return _LayerMean.apply(table, graph, layers)  # type: ignore[no-any-return, no-untyped-call]

@@ -61,13 +61,13 @@ def _portable_gradient(ids: Tensor, gradient: Tensor, table: Tensor, sparse: boo
 
 class _TakeRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, table: Tensor, ids: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, table: Tensor, ids: Tensor) -> Tensor:
         ctx.save_for_backward(ids)
         ctx.table, ctx.sparse = table.detach(), table.is_leaf
         return table.detach().index_select(0, ids.reshape(-1)).view(*ids.shape, table.shape[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
         table = ctx.table
         flat = gradient.reshape(-1, table.shape[1])
@@ -84,7 +84,7 @@ def take_rows(table: Float[Tensor, "N d"], ids: Int[Tensor, "*ids"]) -> Float[Te
 
     Raises `IndexError` from torch where an id is out of range.
     """
-    return _TakeRows.apply(table, ids)  # type: ignore[no-any-return]
+    return _TakeRows.apply(table, ids)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _GatherDot(torch.autograd.Function):
@@ -164,12 +164,12 @@ def gather_dot(
         if cosine:
             user_rows, item_rows = (torch.nn.functional.normalize(r, dim=-1) for r in (user_rows, item_rows))
         return torch.einsum("qd,qcd->qc", user_rows, item_rows), half
-    return _GatherDot.apply(user_table, item_table, users, items, cosine)  # type: ignore[no-any-return]
+    return _GatherDot.apply(user_table, item_table, users, items, cosine)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _SharedDots(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, rows: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, queries: Tensor, rows: Tensor) -> Tensor:
         n = len(queries)
         ctx.save_for_backward(queries, rows)
         scores = queries.new_empty(n, 1 + len(rows) - n)
@@ -178,7 +178,7 @@ class _SharedDots(torch.autograd.Function):
         return scores
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         queries, rows = ctx.saved_tensors
         n = len(queries)
         to_rows = torch.empty_like(rows)
@@ -194,7 +194,7 @@ def shared_dots(
 
     Equals `cat([(queries * rows[:Q]).sum(1, keepdim=True), queries @ rows[Q:].T], 1)` without the copy.
     """
-    return _SharedDots.apply(queries, rows)  # type: ignore[no-any-return]
+    return _SharedDots.apply(queries, rows)  # type: ignore[no-any-return, no-untyped-call]
 
 
 @dataclass(eq=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int, Int64
@@ -89,8 +87,9 @@ def unknown_to(
 
 def row_mass(matrix: CSR, weights: Float64[np.ndarray, "N"]) -> Float64[np.ndarray, "rows"]:
     """Sum of the weights of each row's columns."""
-    sums: np.ndarray[Any, Any] = np.concatenate([[0.0], np.cumsum(weights[matrix.indices])])
-    return sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
+    sums = np.concatenate([[0.0], np.cumsum(weights[matrix.indices])])
+    masses: Float64[np.ndarray, "rows"] = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
+    return masses
 
 
 def empty_known(n_rows: int, n_columns: int) -> CSR:

@@ -78,8 +78,8 @@ class BPR:
     """Bayesian personalised ranking: softplus(s_j - s+), -log of the sigmoid of the difference.
 
     L = (1 / N) sum_j (1 - rho_j) softplus(s_j - s+) and, for candidates with a soft label rho_j,
-    + rho_j mean_k softplus(s_k - s_j) over the row's candidates k without one. Source: Rendle et al., UAI 2009;
-    the soft label's reading is Tacit's.
+    + rho_j mean_k softplus(s_k - s_j) over the row's candidates k without one. Source: Rendle et al., UAI
+    2009; the soft label's reading is Tacit's.
     """
 
     temperature: float = 1.0

@@ -97,7 +97,8 @@ class Popularity:
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates:
         data = _bound(self._data)
-        assert self._table is not None and self._log_p is not None
+        assert self._table is not None
+        assert self._log_p is not None
         key = key_of(generator)
         if self.shared:
             nobody = empty_known(1, data.n_items)
@@ -108,7 +109,8 @@ class Popularity:
 
     def log_count(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q M"]) -> Float[Tensor, "Q M"]:
         """Log of the expected count of each item among the user's draws."""
-        assert self._log_p is not None and self._log_free is not None
+        assert self._log_p is not None
+        assert self._log_free is not None
         return self._log_p[items] - self._log_free[users][:, None] + float(np.log(self.count))
 
 

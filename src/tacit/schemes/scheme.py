@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacit.errors import SchemeError
@@ -36,7 +36,7 @@ class Scheme:
     transforms: tuple[Transform, ...] = ()
     refiners: tuple[Refiner, ...] = ()
     regularisers: tuple[Regulariser, ...] = ()
-    update: UpdateRule = Descent()
+    update: UpdateRule = field(default_factory=Descent)
 
     def __post_init__(self) -> None:
         if self.objective.catalogue and self.transforms:
@@ -72,15 +72,16 @@ class Scheme:
         scheme = self
         for part in parts:
             if part.slot in TUPLES:
-                field = TUPLES[part.slot]
-                scheme = replace(scheme, **{field: (*getattr(scheme, field), part)})
+                name = TUPLES[part.slot]
+                change: dict[str, Any] = {name: (*getattr(scheme, name), part)}
             elif part.slot == "update" and isinstance(scheme.update, Descent):
-                scheme = replace(scheme, update=part)
+                change = {"update": part}
             else:
                 raise SchemeError(
                     f"the scheme has its {part.slot} already, {_name(getattr(scheme, part.slot))}: "
                     f"replace it with dataclasses.replace(scheme, {part.slot}=...), or drop {_name(part)}"
                 )
+            scheme = replace(scheme, **change)
         return scheme
 
     def bind(self, data: TrainingData) -> Scheme:

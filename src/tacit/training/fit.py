@@ -17,7 +17,7 @@ from tacit.data.loaders import PairLoader
 from tacit.errors import Diverged, OptionError
 from tacit.kernels.sampling import derived_key
 from tacit.training.step import Step, StepLoss
-from tacit.types import Callback, Clock, Closure, EpochEnd, FitEnd, Stop, StepEnd
+from tacit.types import Callback, Clock, Closure, EpochEnd, FitEnd, StepEnd, Stop
 
 SAMPLE, STATE, META = 2, 3, 4
 

@@ -159,7 +159,7 @@ class DenseAdam(torch.optim.Adam):
     def __init__(self, parameters: Iterable[Any], rate: float) -> None:
         super().__init__(parameters, lr=rate, fused=True)
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         """One Adam step over every row."""
         for group in self.param_groups:
             for parameter in group["params"]:

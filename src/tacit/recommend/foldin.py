@@ -36,7 +36,9 @@ def ridge(
                 strength = regularisation * (len(chosen) + alpha * len(items)) ** nu
                 lefts.append(chosen.T @ chosen + gram + strength * np.eye(items.shape[1]))
                 rights.append(chosen.sum(0))
-            result[rows.start : rows.stop] = np.linalg.solve(np.stack(lefts), np.stack(rights)[..., None])[..., 0]
+            result[rows.start : rows.stop] = np.linalg.solve(np.stack(lefts), np.stack(rights)[..., None])[
+                ..., 0
+            ]
         return result
 
     return fold

@@ -9,7 +9,7 @@ from tacit.kernels._compiled.jit import jit, prange
 
 @jit()
 def sift(scores: Any, items: Any, k: int) -> None:
-    """Restore the heap whose root, the worst of the kept, was replaced: lower score first, then higher row."""
+    """Restore the heap whose root was replaced; the root is the worst: lowest score, then highest row."""
     at = 0
     while True:
         child = 2 * at + 1

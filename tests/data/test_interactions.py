@@ -173,7 +173,7 @@ def test_a_larger_vocabulary_keeps_the_ids_of_the_rows() -> None:
 
 def test_a_vocabulary_that_lacks_an_id_is_refused() -> None:
     some = log([0, 3], [4, 1])
-    with pytest.raises(DataError, match="user 'u3' is not in the new vocabulary"):
+    with pytest.raises(DataError, match="id 'u3' is not in the new vocabulary"):
         some.with_vocabulary(Vocabulary(["u0"]), some.item_ids)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int, Int32, Int64, UInt8
 
+from tacit.data.checks import check
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError
 from tacit.kernels.ingest import Pairs, distinct_pairs, order_by_user
@@ -19,16 +20,6 @@ from tacit.types import CSR
 
 YES, NO, SHOWN = range(3)
 OPTIONAL = ("times", "positions", "labels", "weights", "shown", "ratings")
-_TYPES = {
-    "users": (np.int32,),
-    "items": (np.int32,),
-    "times": (np.int64,),
-    "positions": (np.int32, np.int64),
-    "labels": (np.float32,),
-    "weights": (np.float32,),
-    "shown": (np.bool_,),
-    "ratings": (np.float32,),
-}
 _NAMES = {
     "times": "timestamp",
     "positions": "position",
@@ -67,28 +58,46 @@ class Interactions:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, types in _TYPES.items():
-            column = getattr(self, name)
-            if column is None:
-                continue
-            if not isinstance(column, np.ndarray) or column.dtype not in types or column.ndim != 1:
-                wanted = " or ".join(np.dtype(kind).name for kind in types)
-                raise DataError(f"column {name}: give a flat numpy array of {wanted}")
-            if len(column) != len(self.users):
-                raise DataError(f"column {name} has {len(column)} rows, users {len(self.users)}")
-        _check_range("users", self.users, len(self.user_ids))
-        _check_range("items", self.items, len(self.item_ids))
-        if self.weights is not None:
-            _refuse("weights", ~(np.isfinite(self.weights) & (self.weights >= 0)), "finite and at least 0")
-        if self.labels is not None:
-            _refuse("labels", (self.labels != 0) & (self.labels != 1), "0 or 1")
+        check(self)
 
     @classmethod
-    def read(cls, source: Any, **options: Any) -> Interactions:
-        """A log from a file or a frame: see `tacit.data.read.read`, which takes the same options."""
+    def read(
+        cls,
+        source: Any,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        time: str | None = None,
+        position: str | None = None,
+        rating: str | None = None,
+        label: str | None = None,
+        weight: str | None = None,
+        shown: str | None = None,
+        threshold: float | None = None,
+        impressions: str | Path | None = None,
+        vocabulary: tuple[Vocabulary, Vocabulary] | None = None,
+        collapse: bool = True,
+        part: bool = False,
+    ) -> Interactions:
+        """A log from a file or a frame; options and errors: `tacit.data.read.read`."""
         from tacit.data.read import read
 
-        return read(source, **options)
+        return read(
+            source,
+            user=user,
+            item=item,
+            time=time,
+            position=position,
+            rating=rating,
+            label=label,
+            weight=weight,
+            shown=shown,
+            threshold=threshold,
+            impressions=impressions,
+            vocabulary=vocabulary,
+            collapse=collapse,
+            part=part,
+        )
 
     def __len__(self) -> int:
         return len(self.users)
@@ -240,8 +249,8 @@ class Interactions:
 
     def with_vocabulary(self, user_ids: Vocabulary, item_ids: Vocabulary) -> Interactions:
         """The same rows under other vocabularies. `DataError` where they lack an id of the log."""
-        users = _translated("user", self.users, self.user_ids, user_ids)
-        items = _translated("item", self.items, self.item_ids, item_ids)
+        users = self.user_ids.translated(self.users, user_ids)
+        items = self.item_ids.translated(self.items, item_ids)
         return replace(self, users=users, items=items, user_ids=user_ids, item_ids=item_ids)
 
     def fingerprint(self) -> str:
@@ -254,7 +263,7 @@ class Interactions:
                 digest.update(np.ascontiguousarray(column).data)
         for ids in (self.user_ids, self.item_ids):
             digest.update(f"{ids.kind} {len(ids)}\n".encode())
-            for buffer in _buffers(ids):
+            for buffer in ids.buffers():
                 digest.update(buffer)
         return digest.hexdigest()
 
@@ -280,38 +289,3 @@ class Interactions:
         chosen = (kinds >= least) & (kinds <= most)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(chosen, dtype=np.int64)])[pairs.indptr]
         return CSR(indptr, pairs.indices[chosen], self.n_items)
-
-
-def _refuse(name: str, wrong: Bool[np.ndarray, "n"], wanted: str) -> None:
-    if wrong.any():
-        raise DataError(f"column {name}, row {int(wrong.argmax())}: not {wanted}; mend or drop the row")
-
-
-def _check_range(name: str, rows: Int32[np.ndarray, "n"], size: int) -> None:
-    if len(rows) and (int(rows.min()) < 0 or int(rows.max()) >= size):
-        _refuse(name, (rows < 0) | (rows >= size), f"a row of the vocabulary (0 to {size - 1})")
-
-
-def _translated(
-    what: str, rows: Int32[np.ndarray, "n"], old: Vocabulary, new: Vocabulary
-) -> Int32[np.ndarray, "n"]:
-    if new is old or new == old:
-        return rows
-    table = new.encode(old.to_arrow())
-    translated = table[rows]
-    if len(translated) and int(translated.min()) < 0:
-        lost = old.decode(rows[[int(translated.argmin())]])[0]
-        raise DataError(f"{what} {lost!r} is not in the new vocabulary: extend it first")
-    return translated
-
-
-def _buffers(ids: Vocabulary) -> Iterator[Any]:
-    """The bytes that identify a vocabulary, whatever slice of memory it is."""
-    array = ids.to_arrow()
-    if ids.kind == "int":
-        yield np.ascontiguousarray(array.to_numpy()).data
-    elif len(array):
-        _, offsets, text = array.buffers()
-        bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
-        yield np.diff(bounds).data
-        yield memoryview(text)[bounds[0] : bounds[-1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -100,6 +100,16 @@ class Vocabulary:
         taken = self.ids.take(pa.array(np.asarray(rows, np.int64)))
         return taken.to_numpy() if self.kind == "int" else taken.to_pylist()
 
+    def translated(self, rows: Int32[np.ndarray, "n"], new: Vocabulary) -> Int32[np.ndarray, "n"]:
+        """Rows of the same ids in another vocabulary. `DataError` where it lacks one of them."""
+        if new == self:
+            return rows
+        found: np.ndarray[Any, Any] = new.encode(self.ids)[rows]
+        if len(found) and int(found.min()) < 0:
+            lost = self.decode(rows[[int(found.argmin())]])[0]
+            raise DataError(f"id {lost!r} is not in the new vocabulary: extend it first")
+        return found
+
     def row(self, id: Id) -> int:
         """Row of one id. `UnknownId`, with the nearest one that is there, where it is not."""
         known = isinstance(id, int | np.integer) if self.kind == "int" else isinstance(id, str)
@@ -134,6 +144,16 @@ class Vocabulary:
     def from_arrow(ids: pa.Array | pa.ChunkedArray) -> Vocabulary:
         """The vocabulary with these ids, in this order."""
         return Vocabulary(ids)
+
+    def buffers(self) -> Iterator[Any]:
+        """The bytes that identify it, for hashing."""
+        if self.kind == "int":
+            yield np.ascontiguousarray(self.ids.to_numpy()).data
+        elif len(self):
+            _, offsets, text = self.ids.buffers()
+            bounds = np.frombuffer(offsets, np.int32)[self.ids.offset : self.ids.offset + len(self) + 1]
+            yield np.diff(bounds).data
+            yield memoryview(text)[bounds[0] : bounds[-1]]
 
     @cached_property
     def _sorted_until(self) -> int:
@@ -216,7 +236,7 @@ def plain_column(values: Any) -> pa.ChunkedArray:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return kind == pa.string_view() or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view())
 
 
 def _called(kind: pa.DataType) -> str:

@@ -60,7 +60,7 @@ def fit(
     reason = "all epochs done"
     stop: Stop | None = None
     while position.epoch < epochs and stop is None:
-        started = time.perf_counter()
+        started, pairs = time.perf_counter(), 0
         for batch in loader.epoch(position.epoch, position.within):
             if position.step >= limit:
                 break
@@ -72,6 +72,7 @@ def fit(
                 terms = scheme.update(losses, meta, clock, parameters, optimizer).values()
             _check_finite(terms, clock)
             position.step, position.within = position.step + 1, position.within + 1
+            pairs += len(batch)
             for name, value in terms.items():
                 position.sums[name] = position.sums.get(name, 0.0) + value
             stop = _tell(callbacks, StepEnd(clock, terms, len(batch)))
@@ -80,7 +81,7 @@ def fit(
         seconds = time.perf_counter() - started
         clock = Clock(position.epoch, epochs, position.step, loader.steps)
         means = {name: value / max(position.within, 1) for name, value in position.sums.items()}
-        stop = _tell(callbacks, EpochEnd(clock, means, seconds, position.within * loader.batch_size, step))
+        stop = _tell(callbacks, EpochEnd(clock, means, seconds, pairs, step))
         position.epoch, position.within, position.sums = position.epoch + 1, 0, {}
         if position.step >= limit and stop is None:
             break

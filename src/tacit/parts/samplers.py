@@ -131,9 +131,10 @@ class InBatch:
         return replace(self, _data=data, _log_share=torch.from_numpy(np.log(share)).float())
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates:
+        data = _bound(self._data)
         assert self._log_share is not None
-        log_q = self._log_share[batch.targets] + float(np.log(len(batch)))
-        candidates = _shared(batch, batch.targets, log_q, _bound(self._data))
+        log_q = self._log_share[batch.targets] + float(np.log(max(len(batch), 1)))
+        candidates = _shared(batch, batch.targets, log_q, data)
         return replace(candidates, target_log_q=log_q)
 
 

@@ -137,7 +137,7 @@ def scored_of(
         users=torch.arange(queries),
         rows=torch.arange(queries),
         targets=torch.arange(queries),
-        others=torch.arange(queries * (columns - 1)).view(queries, columns - 1),
+        others=queries + torch.arange(queries * (columns - 1)).view(queries, columns - 1),
         scores=scores,
         labels=labels,
         log_weights=torch.zeros(queries, columns, dtype=scores.dtype) if log_weights is None else log_weights,

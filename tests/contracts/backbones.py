@@ -1,0 +1,158 @@
+"""What every backbone of pairs promises."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from helpers.tiny import Tiny, batch_from, batch_of, random_data, seeded
+from helpers.training import Run
+from tacit.kernels.rows import Rows
+from tacit.parts.objectives import BPR
+from tacit.parts.samplers import Uniform
+from tacit.schemes.plain import bpr
+from tacit.scoring import score
+from tacit.types import CSR, Backbone, Items
+
+
+class BackboneContract:
+    """A backbone built by `config`; `folds` where it gives vectors for people known by history only."""
+
+    config: ClassVar[Any]
+    data: ClassVar[Tiny] = random_data(0)
+    folds: ClassVar[bool] = False
+
+    def build(self, seed: int = 0):
+        return self.config.build(self.data, seeded(seed))
+
+    def randomised(self):
+        backbone = self.build()
+        with torch.no_grad():
+            for index, parameter in enumerate(backbone.parameters()):
+                parameter.copy_(torch.randn(parameter.shape, generator=seeded(index)))
+        return backbone
+
+    @property
+    def batch(self):
+        return batch_from(self.data, 20)
+
+    def scores(self, backbone, batch=None):
+        batch = batch or self.batch
+        return score(backbone(batch), Uniform(4).bind(self.data)(batch, seeded()), batch, BPR())
+
+    def test_keeps_its_protocol(self):
+        assert isinstance(self.build(), Backbone)
+
+    def test_knows_its_sizes(self):
+        backbone = self.build()
+        assert (backbone.n_users, backbone.n_items) == (self.data.n_users, self.data.n_items)
+        assert backbone.dim == self.config.dim
+
+    def test_parameters_are_finite_and_single_precision(self):
+        for parameter in self.build().parameters():
+            assert parameter.dtype == torch.float32
+            assert parameter.isfinite().all()
+
+    def test_the_start_is_a_function_of_the_generator(self):
+        first, second = self.build(1), self.build(1)
+        for a, b in zip(first.parameters(), second.parameters(), strict=True):
+            assert torch.equal(a, b)
+
+    def test_another_generator_gives_another_start(self):
+        first, second = self.build(1), self.build(2)
+        pairs = zip(first.parameters(), second.parameters(), strict=True)
+        assert any(not torch.equal(a, b) for a, b in pairs)
+
+    def test_building_leaves_the_global_generator_alone(self):
+        state = torch.random.get_rng_state()
+        self.build()
+        assert torch.equal(torch.random.get_rng_state(), state)
+
+    def test_encodes_one_query_per_example(self):
+        encoded = self.build()(self.batch)
+        queries = encoded.queries.take()[:, None] if isinstance(encoded.queries, Rows) else encoded.queries
+        assert queries.shape == (20, self.build().interests, self.config.dim)
+
+    def test_shows_its_items(self):
+        encoded = self.randomised()(self.batch)
+        assert isinstance(encoded.items, Items)
+        assert encoded.items.table().shape == (self.data.n_items, self.config.dim)
+        ids = torch.tensor([[2, 0], [5, 5]])
+        torch.testing.assert_close(encoded.items.rows(ids), encoded.items.table()[ids])
+
+    def test_the_order_of_a_batch_does_not_matter(self):
+        backbone, order = self.randomised(), torch.arange(19, -1, -1)
+        users, targets = self.batch.users.tolist(), self.batch.targets.tolist()
+        turned = batch_of(users[::-1], targets[::-1])
+        first, second = self.scores(backbone), self.scores(backbone, turned)
+        torch.testing.assert_close(second.scores[:, 0], first.scores[order, 0])
+
+    def test_every_parameter_learns(self):
+        backbone = self.randomised()
+        self.scores(backbone).scores.tanh().sum().backward()
+        for name, parameter in backbone.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.to_dense().abs().sum() > 0, name
+
+    def test_gradients_repeat_bit_for_bit(self):
+        runs = []
+        for _ in range(2):
+            backbone = self.randomised()
+            self.scores(backbone).scores.tanh().sum().backward()
+            runs.append([parameter.grad.to_dense() for parameter in backbone.parameters()])
+        assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+    def test_vectors_have_one_row_per_user_and_item(self):
+        vectors = self.randomised().vectors()
+        assert len(vectors.users) == self.data.n_users
+        assert len(vectors.items) == self.data.n_items
+        assert vectors.users.dtype == vectors.items.dtype == torch.float32
+
+    def test_vectors_rank_as_training_scores(self):
+        backbone = self.randomised()
+        scored, vectors = self.scores(backbone), backbone.vectors()
+        served = torch.einsum("qd,qcd->qc", vectors.users[self.batch.users], vectors.items[scored.items])
+        if vectors.item_bias is not None:
+            served = served + vectors.item_bias[scored.items]
+        difference = scored.scores.detach() - served
+        torch.testing.assert_close(difference, difference[:, :1].expand_as(difference), rtol=0, atol=1e-4)
+
+    def test_vectors_are_copies(self):
+        backbone = self.randomised()
+        before = [parameter.detach().clone() for parameter in backbone.parameters()]
+        vectors = backbone.vectors()
+        vectors.users.zero_()
+        vectors.items.zero_()
+        assert all(torch.equal(a, b) for a, b in zip(before, backbone.parameters(), strict=True))
+        assert not vectors.users.requires_grad
+
+    def test_its_state_goes_into_another(self):
+        first, second = self.randomised(), self.build(9)
+        second.load_state_dict(first.state_dict())
+        assert torch.equal(self.scores(first).scores, self.scores(second).scores)
+
+    def test_one_user_and_one_pair_are_enough(self):
+        assert self.scores(self.build(), batch_from(self.data, 1)).scores.isfinite().all()
+
+    def test_a_few_epochs_lower_the_loss(self):
+        run = Run(self.data, self.config, bpr(l2=0.0), optimizer="adam", rate=0.05)
+        losses = []
+        run.fit(15, callbacks=[lambda event: losses.append(getattr(event, "terms", None))])
+        seen = [terms["labelled"] for terms in losses if terms]
+        assert seen[-1] < 0.7 * seen[0]
+
+    def test_rows_of_an_earlier_run_can_be_taken_over(self):
+        backbone, earlier = self.build(1), self.randomised()
+        backbone.copy_rows(earlier)
+        assert torch.equal(self.scores(backbone).scores, self.scores(earlier).scores)
+
+    def test_people_known_by_history_get_vectors(self):
+        if not self.folds:
+            return
+        history = CSR.from_pairs(np.array([0, 0, 2]), np.array([1, 4, 4]), 3, self.data.n_items)
+        found = self.randomised().fold_in(history)
+        assert found.shape == (3, self.config.dim)
+        assert found.isfinite().all()
+        assert found[1].abs().sum() == 0

@@ -46,7 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_verb_explains_itself(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.outcome([*verb, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(option in shown for option in ("--json", "--threads", "--version"))
+    assert all(option in shown for option in ("--json", "--threads", "--device", "--version"))
 
 
 @pytest.mark.parametrize("verb", [[], *VERBS], ids=" ".join)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tacit.cli import shared
-from tacit.cli.output import emit, table
+from tacit.cli.output import emit, say, table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from tacit.data.interactions import Interactions
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -28,6 +30,7 @@ def describe(
     settings: shared.Settings = None,
     json: shared.Json = False,
     threads: shared.Threads = None,
+    device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
     """Rows, users, items, density, time span, repeats, and events per user and item of a log."""
@@ -59,15 +62,41 @@ def split(
             "random: of each user's; user: whole users held out."
         ),
     ] = None,
+    valid: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events (user: of people) to choose by.")
+    ] = 0.1,
+    test: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events (user: of people) to test on.")
+    ] = 0.1,
+    n: Annotated[
+        int, typer.Option("--last", min=1, help="last: events of each user in valid and in test.")
+    ] = 1,
     config: shared.ConfigFile = None,
     settings: shared.Settings = None,
     seed: shared.Seed = 0,
     json: shared.Json = False,
     threads: shared.Threads = None,
+    device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
     """Cut a log into train, valid and test files, all columns kept, and audit them for leaks."""
+    from tacit.data.audit import audit
+    from tacit.data.split import Split, split_rows, write
+
     shared.use_threads(threads)
+    found = _read(log, config, settings)
+    source = _whole(log, config, settings, found)
+    rows, kind, notes = split_rows(found, by, valid=valid, test=test, n=n, seed=seed)
+    parts = {name: found.select(chosen) for name, chosen in rows.items()}
+    report = audit(Split(**parts, kind=kind, notes=notes))
+    write(source, rows, kind, notes, out)
+    for note in (*notes, *report.findings()):
+        say(note)
+    counts = {name: len(chosen) for name, chosen in rows.items()}
+    if json:
+        emit({"out": str(out), "kind": kind, "notes": list(notes), "rows": counts, "audit": report.to_dict()})
+    else:
+        table(f"{out}: split by {kind}", ("part", "rows"), counts.items())
 
 
 @app.command("simulate")
@@ -79,19 +108,60 @@ def simulate(
     seed: shared.Seed = 0,
     json: shared.Json = False,
     threads: shared.Threads = None,
+    device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
     """Write the built-in dataset: clicks, impressions, and the truth behind them."""
+    from tacit.data.synthetic import simulate as make
+
     shared.use_threads(threads)
+    simulation = make(size, seed=seed)
+    simulation.write(out)
+    statistics = asdict(simulation.statistics())
+    facts = {**statistics.pop("log"), **statistics}
+    if json:
+        emit({"out": str(out), "size": size, "seed": seed, "files": _files(out), "statistics": facts})
+        return
+    spread = "{} - {} - {}".format(*facts.pop("per_user"))
+    rows = [(name.replace("_", " "), value) for name, value in facts.items()]
+    table(
+        f"{size} world, seed {seed}, in {out}", ("", ""), [*rows, ("pairs per user at 5, 50, 95 %", spread)]
+    )
+
+
+def _options(config: Path | None, settings: list[str] | None) -> dict[str, Any]:
+    from tacit.cli.config import read
+
+    return asdict(read(config, settings or ()).data)
 
 
 def _read(log: Path, config: Path | None, settings: list[str] | None) -> Interactions:
     """The log with all its rows, columns as the options or their names say."""
-    from tacit.cli.config import read
     from tacit.data.interactions import Interactions
 
-    options = asdict(read(config, settings or ()).data)
-    return Interactions.read(log, **options, collapse=False)
+    return Interactions.read(log, **_options(config, settings), collapse=False)
+
+
+def _whole(log: Path, config: Path | None, settings: list[str] | None, found: Interactions) -> pa.Table:
+    """Every column of the file, row by row as `found`; ids of a text file as they were understood."""
+    import pyarrow as pa
+
+    from tacit.data.columns import ROLES, find_columns
+    from tacit.data.sources import open_source
+
+    source, options = open_source(log), _options(config, settings)
+    columns, _ = find_columns(source, {role: options[role] for role in ROLES})
+    whole = source.load(None, [])
+    if not source.text:
+        return whole
+    for name, ids, rows in (("user", found.user_ids, found.users), ("item", found.item_ids, found.items)):
+        place = whole.column_names.index(columns[name])
+        whole = whole.set_column(place, columns[name], ids.to_arrow().take(pa.array(rows)))
+    return whole
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def _facts(log: Interactions) -> dict[str, Any]:
@@ -111,8 +181,8 @@ def _facts(log: Interactions) -> dict[str, Any]:
         "repeated_rows": len(log) - len(log.pairs.indices),
         "density": pairs / max(log.n_users * log.n_items, 1),
         "time_span": None if log.times is None else _span(int(log.times.min()), int(log.times.max())),
-        "events_per_user": {f"{q:.0%}": float(np.quantile(users, q)) for q in QUANTILES},
-        "events_per_item": {f"{q:.0%}": float(np.quantile(items, q)) for q in QUANTILES},
+        "events_per_user": {f"{q:.0%}": int(np.quantile(users, q, method="nearest")) for q in QUANTILES},
+        "events_per_item": {f"{q:.0%}": int(np.quantile(items, q, method="nearest")) for q in QUANTILES},
         "notes": list(log.notes),
     }
 

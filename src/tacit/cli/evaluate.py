@@ -76,8 +76,7 @@ def _show(run: Path, result: dict[str, Any]) -> None:
     table(f"{run}: {result['users']:,} users", ("metric", "run", "95 % interval", *models), rows)
     for note in result.get("notes", ()):
         typer.echo(note)
-    table(
-        "audit",
-        ("finding", "count"),
-        [(key.replace("_", " "), value) for key, value in result["audit"].items()],
-    )
+    apart = {name: value for name, value in result.items() if type(value) is int and name != "users"}
+    counted = {**result["audit"], **apart}.items()
+    counts = [(name.replace("_", " "), value) for name, value in counted if value is not None]
+    table("audit", ("", ""), counts)

@@ -39,7 +39,7 @@ def emit(value: dict[str, Any]) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for people: the first column to the left, the others to the right."""
+    """A table for people, first column to the left, others to the right; no head where all are empty."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -47,12 +47,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console = Console(file=sys.stdout, highlight=False, width=WIDTH_ELSEWHERE)
-    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=any(columns))
     for position, column in enumerate(columns):
         shown.add_column(column, justify="right" if position else "left")
     for row in rows:
         shown.add_row(*(text(cell) for cell in row))
-    console.print(shown)
+    with console.capture() as drawn:
+        console.print(title, style="bold", markup=False)
+        console.print(shown)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()) + "\n")
 
 
 def text(value: Any) -> str:
@@ -64,5 +67,5 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4f}"
+        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4f}"
     return str(value)

@@ -1,8 +1,9 @@
 """The whole training loop in sight: the parts of a scheme, a backbone, an optimiser, nothing hidden."""
 
 import numpy as np
-import tacit
 import torch
+
+import tacit
 from tacit.data.loaders import PairLoader
 from tacit.kernels.sampling import derived_key
 from tacit.training.optimizers import RowAdagrad

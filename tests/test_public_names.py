@@ -6,6 +6,7 @@ import sys
 from typing import get_type_hints
 
 import pytest
+
 import tacit
 
 

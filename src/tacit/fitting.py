@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import CSR, Callback, CandidateObjective, Queries
+from tacit.types import Callback, CandidateObjective, Queries
 
 SEARCH, REFIT = "1-search", "2-refit"
 INITIAL, META_SPLIT = 5, 6
@@ -173,7 +172,7 @@ def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | N
         return PairLoader.of(data, rows, plan.batch_size, plan.seed), None
     key = derived_key(plan.seed, META_SPLIT)
     order = np.random.default_rng(key).permutation(len(rows))
-    cut = max(int(round(len(rows) * plan.meta)), 1)
+    cut = max(round(len(rows) * plan.meta), 1)
     meta, rest = np.sort(rows[order[:cut]]), np.sort(rows[order[cut:]])
     if len(rest) == 0:
         raise OptionError(f"training.meta = {plan.meta} leaves no examples to train on: lower it")

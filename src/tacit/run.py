@@ -158,7 +158,9 @@ class Run:
         vectors = self.recommender
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         columns = np.array([self.item_ids.row(item) for item in items], np.int64)
-        scores = (vectors.user_vectors[rows] * vectors.item_vectors[columns]).sum(1)
+        scores: np.ndarray[Any, np.dtype[np.float32]] = (
+            vectors.user_vectors[rows] * vectors.item_vectors[columns]
+        ).sum(1)
         return scores if vectors.item_bias is None else scores + vectors.item_bias[columns]
 
     def save(self, folder: str | Path) -> None:
@@ -211,8 +213,8 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
         options: Mapping[str, Any] = config["backbone"]
         if "use" not in options:
             raise ArtifactError(
-                f"{folder}: trained with the backbone {options.get('class')}, which is never imported from an "
-                "artifact: pass the object, load(folder, backbone=...)"
+                f"{folder}: trained with the backbone {options.get('class')}, never imported from "
+                "an artifact: pass the object, load(folder, backbone=...)"
             )
         made = by_name(BackboneConfig, options["use"], "backbone")(**options)
         backbone = made.build(evidence, torch.Generator())

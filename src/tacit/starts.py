@@ -20,7 +20,8 @@ def start_values(backbone: Any, data: TrainingData, start: str | Path | None, ea
         _copy(backbone, earlier.backbone)
         return
     if not hasattr(backbone, "start_from"):
-        raise OptionError(f"{type(backbone).__name__} cannot start from factors: drop start, or use mf or lightgcn")
+        name = type(backbone).__name__
+        raise OptionError(f"{name} cannot start from factors: drop start, or use mf or lightgcn")
     from tacit.references.ials import IALS
 
     fitted = IALS(factors=backbone.dim).fit(data)
@@ -28,7 +29,7 @@ def start_values(backbone: Any, data: TrainingData, start: str | Path | None, ea
 
 
 def _copy(new: Any, old: Any) -> None:
-    """Parameters of an earlier run; rows of users and items that it did not know keep their initial values."""
+    """Parameters of an earlier run; users and items that it did not know keep their initial values."""
     if type(new) is not type(old) or not hasattr(new, "copy_rows"):
         raise OptionError(
             f"the earlier run has the backbone {type(old).__name__} and this one is {type(new).__name__}: "

@@ -416,7 +416,8 @@ class TopK:
 class Recommender(Protocol):
     """What evaluation, export and service share: scores of the whole catalogue, and the best k."""
 
-    n_items: int
+    @property
+    def n_items(self) -> int: ...
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
         """Scores of every item for each query; higher is better. A fresh or reused buffer."""

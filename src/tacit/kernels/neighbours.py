@@ -20,7 +20,9 @@ def transposed(matrix: CSR) -> CSR:
 def nearest_items(
     positives: CSR, k: int, shrink: float
 ) -> tuple[Int32[np.ndarray, "N k"], Float32[np.ndarray, "N k"]]:
-    """For each item its k nearest by |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink), with the weights; -1, 0 missing.
+    """For each item its k nearest by |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink), with the weights.
+
+    Where there are fewer, items are -1 and weights 0.
 
     Memory is N x k, never N x N; time is the sum of squared degrees of users.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,7 @@ from tacit.types import Recommender, TrainingData
 KIND, VERSION = "tacit-reference", 1
 
 
-def fitted(
-    name: str, options: Any, data: TrainingData, folder: Path | None
-) -> tuple[Recommender, float]:
+def fitted(name: str, options: Any, data: TrainingData, folder: Path | None) -> tuple[Recommender, float]:
     """The fitted model and the seconds its fit took, from the folder where it fits options and data.
 
     A folder that cannot be written or read is no error: the model is fitted anew.
@@ -38,11 +38,12 @@ def fitted(
     if folder is not None and hasattr(model, "state"):
         arrays, values = model.state()
         saved = {"key": key, "state": values, "seconds": seconds}
-        files_out = {"fit.json": json_bytes(saved), "fit.safetensors": lambda: tensor_bytes(arrays)}
-        try:
+        files_out: dict[str, bytes | Callable[[], bytes]] = {
+            "fit.json": json_bytes(saved),
+            "fit.safetensors": lambda: tensor_bytes(arrays),
+        }
+        with suppress(StorageError):
             write_artifact(folder / name, files_out, KIND, VERSION)
-        except StorageError:
-            pass
     return model, seconds
 
 

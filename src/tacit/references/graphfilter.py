@@ -17,7 +17,10 @@ from tacit.types import CSR, Queries, TopK, TrainingData
 
 @dataclass(frozen=True)
 class GraphFilter:
-    """r (R~^T R~ + weight D_I^-1/2 V V^T D_I^1/2) with R~ = D_U^-1/2 R D_I^-1/2, V its `rank` first right vectors."""
+    """Scores r (R~^T R~ + weight D_I^-1/2 V V^T D_I^1/2) with R~ = D_U^-1/2 R D_I^-1/2.
+
+    V holds the `rank` first right singular vectors of R~.
+    """
 
     rank: int = 256
     weight: float = 0.3
@@ -29,7 +32,7 @@ class GraphFilter:
         if rank < 1:
             return self._made(np.zeros((data.n_items, 0), np.float32), data)
         start = np.random.default_rng(0).standard_normal(min(normal.shape)).astype(np.float32)
-        _, _, vectors = svds(normal, k=rank, v0=start, which="LM", return_singular_vectors="vh")
+        _, _, vectors = svds(normal, k=rank, v0=start, which="LM")
         return self._made(np.ascontiguousarray(vectors.T, np.float32), data)
 
     def from_state(
@@ -64,8 +67,9 @@ class GraphFilterRecommender:
         history = history_of(queries, self.positives)
         ones = np.ones(len(history.indices), np.float32)
         rows = sp.csr_array((ones, history.indices, history.indptr), (history.n_rows, self.n_items))
-        scores = (rows @ self.inward) @ self.outward
-        return scores + ((rows @ self.normal.T) @ self.normal).toarray()
+        scores: Float32[np.ndarray, "Q N"] = (rows @ self.inward) @ self.outward
+        scores += ((rows @ self.normal.T) @ self.normal).toarray()
+        return scores
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""

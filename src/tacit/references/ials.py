@@ -1,4 +1,4 @@
-"""iALS through the library implicit (Hu et al., ICDM 2008), with a confidence weight that is not its default."""
+"""iALS through the library implicit (Hu et al., ICDM 2008), with a confidence weight that is no default."""
 
 from __future__ import annotations
 
@@ -79,10 +79,11 @@ class IALSRecommender:
             gram = self.item_factors.T @ self.item_factors
             gram += self.regularisation * np.eye(len(gram), dtype=np.float32)
             for row in np.flatnonzero(~known):
-                chosen = self.item_factors[queries.history.row(row)]
+                chosen = self.item_factors[queries.history.row(int(row))]
                 left = gram + self.alpha * chosen.T @ chosen
                 users[row] = np.linalg.solve(left, (1 + self.alpha) * chosen.sum(0))
-        return users @ self.item_factors.T
+        scores: Float32[np.ndarray, "Q N"] = users @ self.item_factors.T
+        return scores
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""

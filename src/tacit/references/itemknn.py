@@ -1,4 +1,4 @@
-"""Item-based nearest neighbours by cosine with shrinkage (Sarwar et al., WWW 2001; Deshpande and Karypis 2004)."""
+"""Item-based nearest neighbours by cosine with shrinkage (Sarwar et al., WWW 2001)."""
 
 from __future__ import annotations
 

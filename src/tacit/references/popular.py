@@ -20,7 +20,9 @@ class Popular:
         """Scores are the items' counts of positives."""
         return PopularRecommender(data.item_counts.astype(np.float32))
 
-    def from_state(self, arrays: dict[str, Any], values: dict[str, Any], data: TrainingData) -> PopularRecommender:
+    def from_state(
+        self, arrays: dict[str, Any], values: dict[str, Any], data: TrainingData
+    ) -> PopularRecommender:
         """A fitted model from its state."""
         return PopularRecommender(arrays["counts"])
 

@@ -12,7 +12,14 @@ CHUNKS = 64
 
 @jit(parallel=True)
 def nearest(
-    by_user_ptr: Any, by_user: Any, by_item_ptr: Any, by_item: Any, k: int, shrink: float, near: Any, weights: Any
+    by_user_ptr: Any,
+    by_user: Any,
+    by_item_ptr: Any,
+    by_item: Any,
+    k: int,
+    shrink: float,
+    near: Any,
+    weights: Any,
 ) -> None:
     """For each item j the k items i of highest |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink); -1 where fewer."""
     n_items = by_item_ptr.size - 1

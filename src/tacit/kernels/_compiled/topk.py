@@ -84,3 +84,59 @@ def mark_shared(indptr: Any, indices: Any, other_indptr: Any, other_indices: Any
             while at < end and other_indices[at] < indices[entry]:
                 at += 1
             shared[entry] = at < end and other_indices[at] == indices[entry]
+
+
+@jit(parallel=True)
+def areas(
+    scores: Any,
+    indptr: Any,
+    indices: Any,
+    hidden_ptr: Any,
+    hidden: Any,
+    result: Any,
+) -> None:
+    """result[row] = area under the ROC curve of the row's indices against all other columns not hidden."""
+    n_items = scores.shape[1]
+    for row in prange(scores.shape[0]):
+        first, last = indptr[row], indptr[row + 1]
+        known = first
+        while known < last and indices[known] < n_items:
+            known += 1
+        good = np.empty(known - first, np.float32)
+        for entry in range(first, known):
+            good[entry - first] = scores[row, indices[entry]]
+        good.sort()
+        above = np.zeros(good.size + 1, np.int64)  # others by how many relevant scores they do not reach
+        level = np.zeros(good.size + 1, np.int64)
+        others = 0
+        at, end = hidden_ptr[row], hidden_ptr[row + 1]
+        entry = first
+        for item in range(n_items):
+            if entry < known and indices[entry] == item:
+                entry += 1
+                continue
+            while at < end and hidden[at] < item:
+                at += 1
+            if at < end and hidden[at] == item:
+                continue
+            others += 1
+            score = scores[row, item]
+            low, high = 0, good.size
+            while low < high:
+                middle = (low + high) >> 1
+                if good[middle] < score:
+                    low = middle + 1
+                else:
+                    high = middle
+            above[low] += 1
+            if low < good.size and good[low] == score:
+                level[low] += 1
+        won = 0.0
+        beaten = 0
+        tied = 0
+        for place in range(good.size):
+            beaten += above[place]
+            if place == 0 or good[place] != good[place - 1]:
+                tied = level[place]
+            won += beaten - 0.5 * tied
+        result[row] = won / ((last - first) * others) if last > first and others > 0 else np.nan

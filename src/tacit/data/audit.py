@@ -25,6 +25,9 @@ class Audit:
     test_pairs_of_items_never_in_train: int | None = None
     valid_users_without_train: int | None = None
     test_users_without_train: int | None = None
+    valid_pairs_in_test: int | None = None
+    repeated_test_rows: int | None = None
+    users_without_test: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object."""
@@ -39,41 +42,57 @@ class Audit:
         ]
 
 
+_FUTURE = "the future of other users is known in training; split by time to avoid it"
 _MEANING = {
     "valid_pairs_in_train": "masked in validation, so they cannot be found",
     "test_pairs_in_train": "masked in the evaluation, so they leave the truth",
-    "train_events_after_test_begins": "the future of other users is known in training; split by time to avoid it",
-    "train_events_after_valid_begins": "the future of other users is known in training; split by time to avoid it",
+    "train_events_after_test_begins": _FUTURE,
+    "train_events_after_valid_begins": _FUTURE,
     "valid_items_never_in_train": "no model can recommend them",
     "test_items_never_in_train": "no model can recommend them; they stay in the truth",
     "test_pairs_of_items_never_in_train": "they stay in the truth and count as misses",
     "valid_users_without_train": "left out of validation",
     "test_users_without_train": "cold: counted apart and outside the means",
+    "valid_pairs_in_test": "masked in the evaluation, so they leave the truth",
+    "repeated_test_rows": "each pair counts once",
+    "users_without_test": "trained on, not measured",
 }
 
 
 def audit(split: Split) -> Audit:
-    """Count the leaks of a split whose parts share one vocabulary."""
-    train, counts = split.train, dict[str, int]()
-    for name, part in (("valid", split.valid), ("test", split.test)):
+    """Count the leaks of a split whose parts share one vocabulary. What counts are yeses.
+
+    Where people are held out whole, their history counts as training data.
+    """
+    counts: dict[str, int] = {}
+    for name, part, history in (
+        ("valid", split.valid, split.valid_history),
+        ("test", split.test, split.test_history),
+    ):
         if part is None:
             continue
+        train = split.train if history is None else split.train.concat(history)
         truth, known = part.positives, train.positives
         counts[f"{name}_pairs_in_train"] = int(shared_with(truth, known).sum())
         items = np.unique(truth.indices)
         lost = items[np.bincount(known.indices, minlength=train.n_items)[items] == 0]
         counts[f"{name}_items_never_in_train"] = len(lost)
-        if name == "test":
-            counts["test_pairs_of_items_never_in_train"] = int(np.isin(truth.indices, lost).sum())
         people = truth.degrees() > 0
         counts[f"{name}_users_without_train"] = int((people & (known.degrees() == 0)).sum())
-        later = _later(train, part)
+        if name == "test":
+            counts["test_pairs_of_items_never_in_train"] = int(np.isin(truth.indices, lost).sum())
+            counts["repeated_test_rows"] = part.n_yes - len(truth.indices)
+            counts["users_without_test"] = int((~people & (known.degrees() > 0)).sum())
+        later = _later(split.train, part)
         if later is not None:
             counts[f"train_events_after_{name}_begins"] = later
+    if split.valid is not None and split.test is not None:
+        shared = shared_with(split.valid.positives, split.test.positives)
+        counts["valid_pairs_in_test"] = int(shared.sum())
     return Audit(**counts)
 
 
 def _later(train: Interactions, part: Interactions) -> int | None:
-    if train.times is None or part.times is None or len(part) == 0:
+    if train.times is None or part.times is None or part.n_yes == 0:
         return None
-    return int((train.times > part.times.min()).sum())
+    return int((train.times[train.yes] > part.times[part.yes].min()).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +13,16 @@ from jaxtyping import Int64
 from tacit import storage
 from tacit.data.interactions import Interactions
 from tacit.errors import DataError, OptionError
+from tacit.kernels.ingest import order_by_user
+from tacit.kernels.sampling import derived_key
 
 By = Literal["time", "last", "random", "user"]
 Rows = dict[str, Int64[np.ndarray, "part"]]
-VALIDATION_SHARE, VALIDATION_USERS = 0.05, 10_000
+Part = Int64[np.ndarray, "n"]  # of each row the index of its part in PARTS
+PARTS = ("train", "valid", "test", "valid_history", "test_history")
+VALIDATION_SHARE, VALIDATION_USERS, TRUTH_SHARE = 0.05, 10_000, 0.2
+SPLIT, VALIDATION = 7, 8
+LEAK = "leave-last-out leaks across users: training holds events later than others' test events"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +39,16 @@ class Split:
 
     @staticmethod
     def given(train: Interactions, valid: Interactions | None, test: Interactions | None) -> Split:
-        """Parts that came as files: one vocabulary over all, rows of train first. Unknown ids stay in."""
+        """Parts that came as files: one vocabulary over all, rows of train first. Unknown ids stay in.
+
+        `DataError` where ids are integers in one part and text in another.
+        """
         users, items = train.user_ids, train.item_ids
         for part in (valid, test):
             if part is not None:
-                users = users.extended(part.user_ids.to_arrow())
-                items = items.extended(part.item_ids.to_arrow())
-        parts = [None if p is None else p.with_vocabulary(users, items) for p in (train, valid, test)]
-        assert parts[0] is not None
-        return Split(parts[0], parts[1], parts[2])
+                users, items = users.extended(part.user_ids), items.extended(part.item_ids)
+        held = [None if part is None else part.with_vocabulary(users, items) for part in (valid, test)]
+        return Split(train.with_vocabulary(users, items), held[0], held[1])
 
 
 def split(
@@ -56,14 +63,19 @@ def split(
     """Split a log: `time` at two moments for everybody (the default where there are times), `last` n events
     of each user (the default where there are positions), `random` per user, `user` (people held out whole).
 
-    `valid` and `test` are shares, of events or of people. Raises `OptionError` for a share out of range or a
-    way that the log's columns do not allow, `DataError` where a part is empty.
+    `valid` and `test` are shares, of events or of people. Events at one moment are never parted by time. Of
+    each user at least one yes stays in train, but for people held out whole: the last fifth of their yeses is
+    the truth, what was before it their history. Noes and impressions go with the time or the person, else to
+    train. An empty valid part is None.
+
+    Raises `OptionError` for a share out of range or a way that the log's columns do not allow, `DataError`
+    where train or test would be empty.
     """
     rows, kind, notes = split_rows(log, by, valid=valid, test=test, n=n, seed=seed)
-    parts = {name: log.select(chosen) for name, chosen in rows.items()}
+    parts = {name: log.select(chosen) for name, chosen in rows.items() if len(chosen) or name == "train"}
     return Split(
         parts["train"],
-        parts["valid"],
+        parts.get("valid"),
         parts["test"],
         parts.get("valid_history"),
         parts.get("test_history"),
@@ -84,53 +96,64 @@ def split_rows(
     """Rows of each part, the way that was used, and what was decided. Raises as `split`."""
     if valid < 0 or test <= 0 or valid + test >= 1:
         raise OptionError(f"valid = {valid} and test = {test} must be shares that leave some for training")
+    if n < 1:
+        raise OptionError(f"n = {n}: leave at least one event of each user")
     notes: list[str] = []
     if by is None:
         by = "time" if log.times is not None else "last" if log.positions is not None else "random"
         notes.append(f"split by {by}: the default for a log with these columns")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(derived_key(seed, SPLIT))
     if by == "time":
-        rows = _by_time(log, valid, test)
+        part = _by_time(log, valid, test)
     elif by == "last":
         if log.clock is None:
-            raise OptionError("split by last needs timestamps or positions: name the column, or split at random")
-        notes.append("leave-last-out: training holds events later than other users' test events")
-        rows = _by_last(log, n)
+            raise OptionError(
+                "split by last needs timestamps or positions: name the column, or split at random"
+            )
+        notes.append(LEAK)
+        part = _by_last(log, n if valid else 0, n)
     elif by == "random":
-        rows = _at_random(log, valid, test, rng)
+        part = _at_random(log, valid, test, rng)
     else:
-        rows = _by_user(log, valid, test, rng)
+        part = _by_user(log, valid, test, rng)
+    names = PARTS if by == "user" else PARTS[:3]
+    rows = {name: np.flatnonzero(part == at) for at, name in enumerate(names)}
     for name in ("train", "test"):
         if len(rows[name]) == 0:
-            raise DataError(f"the {name} part of the split by {by} is empty: split another way, or change shares")
+            raise DataError(
+                f"the {name} part of the split by {by} is empty: split another way, or change shares"
+            )
+    if valid and len(rows["valid"]) == 0:
+        notes.append("the valid part is empty: the log is too small for its share")
     return rows, by, tuple(notes)
 
 
-def validation(log: Interactions, seed: int = 0) -> tuple[Interactions, Interactions]:
+def validation(
+    log: Interactions, seed: int = 0, *, sequences: bool = False
+) -> tuple[Interactions, Interactions]:
     """Train and validation parts where the user gave none.
 
-    The last 5 % of yeses by time where there are times, else the last one (by position) or a random one of at
-    most 10,000 users. Everything else, noes and impressions too, stays in train. Raises `DataError` where no
-    user has two yeses.
+    The last 5 % of yeses by time where there are times, else the last one (where there are positions, or the
+    backbone reads `sequences`: then by row) or a random one of at most 10,000 users who have two. Everything
+    else, noes and impressions too, stays in train. Raises `DataError` where no user has two yeses.
     """
-    yes = np.flatnonzero(log.yes)
-    if log.times is not None:
-        cut = np.quantile(log.times[yes], 1 - VALIDATION_SHARE, method="higher")
-        held = yes[log.times[yes] >= cut]
-        known = np.bincount(log.users[yes[log.times[yes] < cut]], minlength=log.n_users) > 0
-        if len(held) < len(yes) and known[log.users[held]].any():
-            return _without(log, held)
+    if log.times is not None and log.n_yes:
+        yes = np.flatnonzero(log.yes)
+        late = log.times[yes] >= _cut(np.sort(log.times[yes]), VALIDATION_SHARE)
+        known = np.bincount(log.users[yes[~late]], minlength=log.n_users) > 0
+        if known[log.users[yes[late]]].any():
+            return _without(log, yes[late])
     order, indptr = log.histories()
     counts = np.diff(indptr)
     people = np.flatnonzero(counts >= 2)
     if len(people) == 0:
         raise DataError("no user has two events, so none can be held out to validate: give a validation file")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(derived_key(seed, VALIDATION))
     if len(people) > VALIDATION_USERS:
         people = np.sort(rng.choice(people, VALIDATION_USERS, replace=False))
-    if log.clock is not None:
+    if sequences or log.clock is not None:
         return _without(log, order[indptr[people + 1] - 1])
-    return _without(log, order[indptr[people] + (rng.random(len(people)) * counts[people]).astype(np.int64)])
+    return _without(log, order[indptr[people] + rng.integers(0, counts[people])])
 
 
 def write(table: pa.Table, rows: Rows, kind: str, notes: tuple[str, ...], folder: Path) -> None:
@@ -147,59 +170,79 @@ def _without(log: Interactions, held: Int64[np.ndarray, "held"]) -> tuple[Intera
     return log.select(keep), log.select(np.sort(held))
 
 
-def _by_time(log: Interactions, valid: float, test: float) -> Rows:
+def _cut(times: Int64[np.ndarray, "n"], share: float) -> int:
+    """The moment, of ascending times, from which on about that share lies; one past the last for none.
+
+    The boundary between two distinct times that comes nearest, so that ties stay together.
+    """
+    at = round(len(times) * (1 - share))
+    if not 0 < at < len(times):
+        at = min(max(at, 1), len(times) - 1)
+    low, high = np.searchsorted(times, times[at]), np.searchsorted(times, times[at], "right")
+    chosen = high if low == 0 or (high < len(times) and high - at < at - low) else low
+    return int(times[chosen]) if chosen < len(times) else int(times[-1]) + 1
+
+
+def _by_time(log: Interactions, valid: float, test: float) -> Part:
     if log.times is None:
         raise OptionError("split by time needs timestamps: name the column, or split by last, random or user")
-    first, second = np.quantile(log.times, [1 - valid - test, 1 - test], method="higher")
-    rows = np.arange(len(log))
-    return {
-        "train": rows[log.times < first],
-        "valid": rows[(log.times >= first) & (log.times < second)],
-        "test": rows[log.times >= second],
-    }
+    times = np.sort(log.times)
+    second = _cut(times, test)
+    before = times[: np.searchsorted(times, second)]
+    first = _cut(before, valid / (1 - test)) if valid else second
+    return np.add(log.times >= first, log.times >= second, dtype=np.int64)
 
 
-def _by_last(log: Interactions, n: int) -> Rows:
+def _by_last(log: Interactions, n_valid: int, n_test: int) -> Part:
     order, indptr = log.histories()
     counts = np.diff(indptr)
-    from_end = np.repeat(indptr[1:], counts) - np.arange(len(order)) - 1
-    long = np.repeat(counts > 2 * n, counts)
-    part = np.full(len(log), -1)
-    part[order] = np.where(long & (from_end < n), 2, np.where(long & (from_end < 2 * n), 1, 0))
-    part[part < 0] = 0
-    return {name: np.flatnonzero(part == at) for at, name in enumerate(("train", "valid", "test"))}
+    room = counts - 1
+    tests = np.where(room >= n_test, n_test, 0)
+    valids = np.where(room - tests >= n_valid, n_valid, 0)
+    return _from_end(log, order, indptr, valids, tests)
 
 
-def _at_random(log: Interactions, valid: float, test: float, rng: np.random.Generator) -> Rows:
-    order = np.lexsort((rng.random(len(log)), log.users))
-    counts = np.bincount(log.users, minlength=log.n_users)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    place = np.arange(len(log)) - np.repeat(starts[:-1], counts)
-    n = np.repeat(counts, counts)
-    n_test, n_valid = np.floor(n * test + 0.5), np.floor(n * valid + 0.5)
-    n_test = np.minimum(n_test, n - 1)
-    n_valid = np.minimum(n_valid, n - 1 - n_test)
-    part = np.where(place < n_test, 2, np.where(place < n_test + n_valid, 1, 0))
-    return {
-        name: np.sort(order[part == at]) for at, name in enumerate(("train", "valid", "test"))
-    }
+def _at_random(log: Interactions, valid: float, test: float, rng: np.random.Generator) -> Part:
+    yes = rng.permutation(np.flatnonzero(log.yes))
+    order, indptr = order_by_user(log.users, yes, log.n_users)
+    counts = np.diff(indptr)
+    chance = rng.random(len(counts))  # one for both cuts, so that the shares hold in expectation
+    held = np.floor((valid + test) * counts + chance).astype(np.int64)
+    tests = np.floor(test * counts + chance).astype(np.int64)
+    held = np.clip(held, 0, np.maximum(counts - 1, 0))
+    tests = np.minimum(tests, held)
+    return _from_end(log, order, indptr, held - tests, tests)
 
 
-def _by_user(log: Interactions, valid: float, test: float, rng: np.random.Generator) -> Rows:
-    people = rng.permutation(log.n_users)
+def _by_user(log: Interactions, valid: float, test: float, rng: np.random.Generator) -> Part:
+    order, indptr = log.histories()
+    if log.clock is None:
+        order, indptr = order_by_user(log.users, rng.permutation(order), log.n_users)
+    counts = np.diff(indptr)
+    people = rng.permutation(np.flatnonzero(counts >= 2))
     n_test, n_valid = max(round(len(people) * test), 1), round(len(people) * valid)
     group = np.zeros(log.n_users, np.int64)
     group[people[:n_test]] = 2
     group[people[n_test : n_test + n_valid]] = 1
-    held = _at_random(replace(log), 0.0, 0.2, rng)
-    truth = np.zeros(len(log), bool)
-    truth[held["test"]] = True
+    truths = np.maximum(np.round(counts * TRUTH_SHARE), 1).astype(np.int64)
+    truth = _from_end(log, order, indptr, np.zeros_like(truths), np.minimum(truths, counts)) == 2
     of = group[log.users]
-    rows = np.arange(len(log))
-    return {
-        "train": rows[of == 0],
-        "valid": rows[(of == 1) & truth],
-        "test": rows[(of == 2) & truth],
-        "valid_history": rows[(of == 1) & ~truth],
-        "test_history": rows[(of == 2) & ~truth],
-    }
+    part: Part = np.where(truth | (of == 0), of, of + 2)
+    return part
+
+
+def _from_end(
+    log: Interactions,
+    order: Int64[np.ndarray, "yeses"],
+    indptr: Int64[np.ndarray, "users_plus_one"],
+    valids: Int64[np.ndarray, "users"],
+    tests: Int64[np.ndarray, "users"],
+) -> Part:
+    """Of each user's ordered rows the last `tests` to test (2), `valids` before them to valid (1), else 0."""
+    counts = np.diff(indptr)
+    from_end = np.repeat(indptr[1:], counts) - np.arange(len(order)) - 1
+    part = np.zeros(len(log), np.int64)
+    in_test = from_end < np.repeat(tests, counts)
+    in_valid = from_end < np.repeat(tests + valids, counts)
+    part[order] = np.add(in_test, in_valid, dtype=np.int64)
+    return part

@@ -1,73 +1,129 @@
-"""Paired comparison of two reports over the same people."""
+"""Is one model better than another? Paired over people, and over seeds where there are several runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from tacit.errors import DataError
-from tacit.evaluation.report import BLOCK, BOOTSTRAP, Report
+from tacit.evaluation.bootstrap import RESAMPLES, draws
+from tacit.evaluation.report import Report
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of a - b over people, its 95 % interval, and the two-sided p-value of no difference."""
+    """Means of a and b, their difference a - b with its 95 % interval, and two-sided bootstrap p-values.
 
-    mean: float
+    `p_holm` is corrected for all metrics of the comparison (Holm, Scand. J. Statistics 1979).
+    """
+
+    a: float
+    b: float
+    difference: float
     low: float
     high: float
     p: float
     p_holm: float
 
 
-def compare(
-    a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0
-) -> dict[str, Difference]:
-    """Paired bootstrap over people of every metric that both reports have per person.
+@dataclass(frozen=True)
+class Comparison:
+    """Differences by metric over the `users` people that all reports have in common."""
 
-    Several reports (seeds) of a side are averaged per person first. p-values are adjusted by Holm's method
-    over the metrics. Raises `DataError` where the two sides did not evaluate the same people.
+    users: int
+    metrics: dict[str, Difference]
+
+    def to_dict(self) -> dict[str, Any]:
+        """One JSON object."""
+        metrics = {name: asdict(difference) for name, difference in self.metrics.items()}
+        return {"users": self.users, "metrics": metrics}
+
+    def __str__(self) -> str:
+        """A plain table, one metric a line."""
+        head = f"{self.users:,} users{'a':>23}{'b':>10}{'a - b':>10}{'low':>10}{'high':>10}{'p (Holm)':>10}"
+        return "\n".join([head, *(_line(name, difference) for name, difference in self.metrics.items())])
+
+
+def _line(name: str, difference: Difference) -> str:
+    numbers = (difference.a, difference.b, difference.difference, difference.low, difference.high)
+    return f"{name:<20}" + "".join(f"{number:>10.4f}" for number in (*numbers, difference.p_holm))
+
+
+def compare(a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0) -> Comparison:
+    """Difference a - b of every metric that all reports hold, people resampled in pairs.
+
+    Reports must be of the same test set under the same ids: people are matched by row, and only those in all
+    reports count. Several reports of one side are runs with different seeds, which are resampled too
+    (independently on each side), so the interval covers the choice of the seed.
+
+    Raises `DataError` where the reports share no people or no metrics.
     """
-    left, right = ([x] if isinstance(x, Report) else list(x) for x in (a, b))
-    rows = left[0].rows
-    if any(not np.array_equal(rows, report.rows) for report in [*left, *right]):
-        raise DataError("the reports are of different people: evaluate both on the same test file and history")
-    names = [n for n in left[0].values if all(n in report.values for report in [*left, *right])]
-    table = np.stack([_mean(left, name) - _mean(right, name) for name in names], 1)
-    means, low, high, p = _paired(table, seed)
-    adjusted = holm(p)
-    return {
-        name: Difference(*(float(x[at]) for x in (means, low, high, p, adjusted)))
-        for at, name in enumerate(names)
-    }
+    ours, theirs = ([x] if isinstance(x, Report) else list(x) for x in (a, b))
+    reports = ours + theirs
+    rows: Int64[np.ndarray, "users"] = reduce(np.intersect1d, [report.rows for report in reports])
+    names = [name for name in ours[0].values if all(name in report.values for report in reports)]
+    if len(rows) == 0 or not names:
+        missing = "people" if len(rows) == 0 else "per-user metrics"
+        raise DataError(
+            f"the reports share no {missing}: compare evaluations of the same test file with the same metrics"
+        )
+    left, right = (_tables(side, names, rows) for side in (ours, theirs))
+    defined = ~np.isnan(left).any(0) & ~np.isnan(right).any(0)
+    left, right = (np.where(defined, table, 0.0) for table in (left, right))
+    people = np.maximum(defined.sum(0), 1)
+    means = [table.mean(0).sum(0) / people for table in (left, right)]
+    shifts = _differences(left, right, defined, seed)
+    low, high = np.percentile(shifts, [2.5, 97.5], axis=0)
+    below, above = (shifts <= 0).sum(0), (shifts >= 0).sum(0)
+    p = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (RESAMPLES + 1))
+    columns = (*means, means[0] - means[1], low, high, p, holm(p))
+    differences = (Difference(*map(float, figures)) for figures in zip(*columns, strict=True))
+    return Comparison(len(rows), dict(zip(names, differences, strict=True)))
 
 
 def holm(p: Float64[np.ndarray, "tests"]) -> Float64[np.ndarray, "tests"]:
-    """p-values adjusted for their number (Holm, 1979)."""
+    """p-values corrected step by step, so that the chance of any false finding stays below the level."""
     order = np.argsort(p)
-    steps = p[order] * (len(p) - np.arange(len(p)))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(steps, 1.0)
+    return corrected
 
 
-def _mean(reports: list[Report], name: str) -> Float64[np.ndarray, "users"]:
-    return np.mean([report.values[name] for report in reports], axis=0)
+def _tables(
+    reports: list[Report], names: list[str], rows: Int64[np.ndarray, "users"]
+) -> Float64[np.ndarray, "seeds users metrics"]:
+    tables = []
+    for report in reports:
+        order = np.argsort(report.rows)
+        at = order[np.searchsorted(report.rows, rows, sorter=order)]
+        tables.append(np.stack([report.values[name][at] for name in names], 1))
+    return np.stack(tables)
 
 
-def _paired(table: Float64[np.ndarray, "users metrics"], seed: int) -> tuple[Any, Any, Any, Any]:
-    """Means, percentile intervals, and p as twice the smaller share of resampled means beyond zero."""
-    n, rng, draws = len(table), np.random.default_rng(seed), []
-    for _ in range(BOOTSTRAP // BLOCK):
-        chosen = rng.integers(0, n, (BLOCK, n), dtype=np.int32)
-        weights = np.stack([np.bincount(people, minlength=n) for people in chosen])
-        draws.append(weights @ table / n)
-    resampled = np.concatenate(draws)
-    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
-    below, above = (resampled <= 0).mean(0), (resampled >= 0).mean(0)
-    p = np.minimum(2 * np.minimum(below, above), 1.0)
-    return table.mean(0), low, high, np.maximum(p, 1 / BOOTSTRAP)
+def _differences(
+    left: Float64[np.ndarray, "left_seeds users metrics"],
+    right: Float64[np.ndarray, "right_seeds users metrics"],
+    defined: np.ndarray,
+    seed: int,
+) -> Float64[np.ndarray, "resamples metrics"]:
+    """Resampled differences: people in pairs, seeds of each side on their own."""
+    generator = np.random.default_rng(seed)
+    if len(left) == len(right) == 1:
+        left, right = left - right, np.zeros_like(right)
+    sides = [side.astype(np.float32) for side in (left, right)]
+    shifts = []
+    for drawn in draws(len(defined), generator):
+        people = np.maximum(drawn @ defined.astype(np.float32), 1)
+        means = []
+        for side in sides:
+            sums = np.stack([drawn @ table for table in side], 1)
+            often = generator.multinomial(len(side), np.full(len(side), 1 / len(side)), len(drawn))
+            means.append(np.einsum("bsm,bs->bm", sums, often / len(side)))
+        shifts.append((means[0] - means[1]) / people)
+    return np.concatenate(shifts).astype(np.float64)

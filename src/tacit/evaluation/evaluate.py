@@ -58,4 +58,6 @@ def evaluate(
         metrics=metrics,
         popularity=popularity,
     )
-    return Report(len(people), summaries(figures.values, figures.overall, seed), figures.values, people, counts)
+    return Report(
+        len(people), summaries(figures.values, figures.overall, seed), figures.values, people, counts
+    )

@@ -21,37 +21,59 @@ Values = Float64[np.ndarray, "users"]
 
 def recall(hits: Hits, sizes: Sizes, k: int) -> Values:
     """Share of the relevant items among the first k."""
-    return hits[:, :k].sum(1) / sizes
+    return np.asarray(hits[:, :k].sum(1) / sizes)
 
 
 def precision(hits: Hits, sizes: Sizes, k: int) -> Values:
     """Share of relevant items in the first k places; missing places count as misses."""
-    return hits[:, :k].sum(1) / k
+    return np.asarray(hits[:, :k].sum(1) / k)
 
 
 def hit_rate(hits: Hits, sizes: Sizes, k: int) -> Values:
-    """1 where any of the first k is relevant."""
-    return hits[:, :k].any(1).astype(np.float64)
+    """1 where any of the first k is relevant, else 0."""
+    return np.asarray(hits[:, :k].any(1), np.float64)
 
 
 def mrr(hits: Hits, sizes: Sizes, k: int) -> Values:
     """1 / rank of the first relevant item, 0 where it lies beyond k."""
-    found = hits[:, :k]
-    return np.where(found.any(1), 1.0 / (found.argmax(1) + 1.0), 0.0)
+    return np.asarray((hits[:, :k] / _ranks(hits, k)).max(1, initial=0.0))
 
 
 def ndcg(hits: Hits, sizes: Sizes, k: int) -> Values:
-    """Discounted gain 1 / log2(rank + 1) over that of the ideal order (Jarvelin and Kekalainen 2002)."""
-    gains = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal = np.concatenate([[0.0], np.cumsum(gains)])
-    return hits[:, :k] @ gains[: hits[:, :k].shape[1]] / ideal[np.minimum(sizes, k)]
+    """Sum of 1 / log2(rank + 1) over the hits, over that of the ideal order (Jarvelin, Kekalainen 2002)."""
+    gains = 1.0 / np.log2(_ranks(hits, k) + 1)
+    ideal = np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))
+    return np.asarray(hits[:, :k] @ gains / ideal[np.minimum(sizes, k) - 1])
 
 
 def average_precision(hits: Hits, sizes: Sizes, k: int) -> Values:
-    """Mean of the precision at each relevant place within k, divided by min(k, |T|)."""
+    """Sum of the precision at each hit within k, over min(k, |T|)."""
     found = hits[:, :k]
-    at = found.cumsum(1) / np.arange(1, found.shape[1] + 1)
-    return (at * found).sum(1) / np.minimum(sizes, k)
+    at = found.cumsum(1) / _ranks(hits, k)
+    return np.asarray((at * found).sum(1) / np.minimum(sizes, k))
+
+
+def _ranks(hits: Hits, k: int) -> Float64[np.ndarray, "places"]:
+    return np.arange(1.0, hits[:, :k].shape[1] + 1)
+
+
+def coverage(counts: Int[np.ndarray, "N"]) -> float:
+    """Share of the catalogue that stands in any list; `counts`: in how many lists each item stands."""
+    return float(np.mean(counts > 0))
+
+
+def gini(counts: Int[np.ndarray, "N"]) -> float:
+    """Inequality of the items' counts: 0 all alike, (N - 1) / N one item has all; NaN for empty lists."""
+    ordered = np.sort(counts).astype(np.float64)
+    ranks = np.arange(1, len(counts) + 1)
+    total = ordered.sum()
+    return float((2 * ranks - len(counts) - 1) @ ordered / (len(counts) * total)) if total else float("nan")
+
+
+def mean_popularity(counts: Int[np.ndarray, "N"], popularity: Int[np.ndarray, "N"]) -> float:
+    """Mean number of training events of the items in all lists, in events; NaN for empty lists."""
+    total = counts.sum()
+    return float(counts @ popularity / total) if total else float("nan")
 
 
 PER_USER: dict[str, Callable[[Hits, Sizes, int], Values]] = {
@@ -63,7 +85,7 @@ PER_USER: dict[str, Callable[[Hits, Sizes, int], Values]] = {
     "precision": precision,
 }
 OF_LISTS = ("coverage", "gini", "mean_popularity")
-OF_CATALOGUE = ("auc", "gauc")
+OF_CATALOGUE = ("auc", "gauc")  # no cut-off; gauc weighs each person by the number of relevant items
 NAMES = (*PER_USER, *OF_LISTS, *OF_CATALOGUE)
 
 

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Float64, Int64
 
-from tacit.evaluation.metrics import OF_LISTS, PER_USER, known_metric
-from tacit.kernels.topk import hits_of
+from tacit.evaluation.metrics import OF_LISTS, PER_USER, coverage, gini, known_metric, mean_popularity
+from tacit.kernels.topk import BLOCK_BYTES, areas_of, hits_of
 from tacit.types import CSR, Queries, Recommender
-
-AUC_BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,65 +29,49 @@ def rank(
     exclude: CSR | None,
     ks: Sequence[int],
     metrics: Sequence[str],
-    popularity: np.ndarray | None = None,
+    popularity: Int64[np.ndarray, "N"] | None = None,
 ) -> PerUser:
-    """Rank the catalogue for each query (a row of `truth` and of `exclude`) and measure.
+    """Rank the catalogue for each query (a row of `truth` and of `exclude`) and measure, all k in one pass.
 
-    Items of the truth beyond the model's catalogue are never hit. Raises `OptionError` for unknown metrics.
+    Every row of `truth` holds at least one item, none of them excluded; items beyond the model's catalogue
+    are never hit. `popularity`: training events of each item, for `mean_popularity` only. Raises
+    `OptionError` for unknown metrics.
     """
     names = [known_metric(name) for name in metrics]
-    largest = min(max(ks), model.n_items)
-    best = model.recommend(queries, largest, exclude=exclude).items
+    best = model.recommend(queries, min(max(ks), model.n_items), exclude=exclude).items
     hits, sizes = hits_of(best, truth), truth.degrees()
-    values = {
-        f"{name}@{k}": PER_USER[name](hits, sizes, k) for name in names if name in PER_USER for k in ks
-    }
-    overall = {f"{name}@{k}": _lists(name, best[:, :k], model.n_items, popularity) for name in names if name in OF_LISTS for k in ks}
+    values = {f"{name}@{k}": PER_USER[name](hits, sizes, k) for name in names if name in PER_USER for k in ks}
+    overall: dict[str, float] = {}
+    for k in ks:
+        listed = best[:, :k][best[:, :k] >= 0]
+        counts = np.bincount(listed, minlength=model.n_items)
+        overall |= {f"{name}@{k}": _lists(name, counts, popularity) for name in names if name in OF_LISTS}
     if "auc" in names or "gauc" in names:
         areas = auc(model, truth, queries, exclude)
         if "auc" in names:
             values["auc"] = areas
         if "gauc" in names:
-            overall["gauc"] = float((areas * sizes).sum() / sizes.sum())
+            weights = np.where(np.isnan(areas), 0, sizes)
+            overall["gauc"] = float(np.nan_to_num(areas) @ weights / weights.sum())
     return PerUser(values, overall)
 
 
-def auc(model: Recommender, truth: CSR, queries: Queries, exclude: CSR | None) -> Float64[np.ndarray, "users"]:
-    """Area under the ROC curve of each person over the items that are not masked; ties count one half.
-
-    NaN where all or none of them are relevant.
-    """
-    areas = np.full(truth.n_rows, np.nan)
-    for start in range(0, truth.n_rows, AUC_BLOCK):
-        chosen = np.arange(start, min(start + AUC_BLOCK, truth.n_rows))
-        scores = model.score(queries.select(chosen))
-        for row, person in enumerate(chosen):
-            open_to = np.ones(model.n_items, bool)
-            if exclude is not None:
-                masked = exclude.row(person)
-                open_to[masked[masked < model.n_items]] = False
-            relevant = np.zeros(model.n_items, bool)
-            wanted = truth.row(person)
-            relevant[wanted[wanted < model.n_items]] = True
-            relevant &= open_to
-            good, bad = scores[row][relevant], np.sort(scores[row][open_to & ~relevant])
-            if len(good) and len(bad):
-                below, upto = np.searchsorted(bad, good, "left"), np.searchsorted(bad, good, "right")
-                areas[person] = (below + upto).mean() / 2 / len(bad)
+def auc(
+    model: Recommender, truth: CSR, queries: Queries, exclude: CSR | None
+) -> Float64[np.ndarray, "users"]:
+    """Area under the ROC curve of each query over the items that are not masked; see `areas_of`."""
+    areas = np.empty(truth.n_rows)
+    step = max(BLOCK_BYTES // (4 * model.n_items), 1)
+    for start in range(0, truth.n_rows, step):
+        rows = np.arange(start, min(start + step, truth.n_rows))
+        masked = None if exclude is None else exclude.select(rows)
+        areas[rows] = areas_of(model.score(queries.select(rows)), truth.select(rows), masked)
     return areas
 
 
-def _lists(name: str, best: Int32[np.ndarray, "users k"], n_items: int, popularity: np.ndarray | None) -> float:
-    counts = np.bincount(best[best >= 0], minlength=n_items)
+def _lists(name: str, counts: Int64[np.ndarray, "N"], popularity: Int64[np.ndarray, "N"] | None) -> float:
     if name == "coverage":
-        return float((counts > 0).mean())
+        return coverage(counts)
     if name == "gini":
-        ordered = np.sort(counts)
-        total = ordered.sum()
-        if total == 0:
-            return float("nan")
-        ranks = np.arange(1, n_items + 1)
-        return float((2 * ranks - n_items - 1) @ ordered / (n_items * total))
-    if popularity is None or counts.sum() == 0:
-        return float("nan")
-    return float(counts @ popularity[:n_items] / counts.sum())
+        return gini(counts)
+    return float("nan") if popularity is None else mean_popularity(counts, popularity[: len(counts)])

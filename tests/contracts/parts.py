@@ -12,7 +12,7 @@ import torch
 from helpers.tiny import Tiny, batch_from, batch_of, random_data, scored_of, seeded
 from tacit.errors import OptionError
 from tacit.parts.objectives import BPR
-from tacit.scoring import TableItems
+from tacit.scoring import TableItems, local_rows, score
 from tacit.types import (
     CandidateObjective,
     Candidates,
@@ -25,6 +25,7 @@ from tacit.types import (
     Sampler,
     Slot,
     Terms,
+    Transform,
     UpdateRule,
 )
 
@@ -149,6 +150,48 @@ class SamplerContract(PartContract):
             return
         with pytest.raises(OptionError, match=r"call bind\(data\) first"):
             self.part(self.batch, seeded())
+
+
+class TransformContract(PartContract):
+    """A transform: new vectors in the same places, differentiable, the old ones untouched."""
+
+    protocol = Transform
+
+    def pieces(self):
+        table = torch.randn(6, 3, generator=seeded(1)).requires_grad_()
+        queries = torch.randn(4, 1, 3, generator=seeded(2)).requires_grad_()
+        batch = batch_of([0, 1, 2, 3], [0, 1, 2, 3])
+        others = torch.tensor([[4, 5], [5, 0], [4, 4], [0, 1]])
+        candidates = Candidates(batch.targets, others, torch.zeros(4, 2))
+        local, renumbered = local_rows(Encoded(queries, TableItems(table)), candidates)
+        return local, renumbered, batch, (queries, table)
+
+    def test_vectors_stay_in_their_places(self):
+        local, candidates, batch, _ = self.pieces()
+        changed = self.bound(local, batch, candidates)
+        assert changed.queries.shape == local.queries.shape
+        assert changed.items.table().shape == local.items.table().shape
+
+    def test_the_old_vectors_stay_as_they_were(self):
+        local, candidates, batch, _ = self.pieces()
+        before = local.queries.clone(), local.items.table().clone()
+        self.bound(local, batch, candidates)
+        assert torch.equal(local.queries, before[0])
+        assert torch.equal(local.items.table(), before[1])
+
+    def test_scores_and_gradients_are_finite(self):
+        local, candidates, batch, leaves = self.pieces()
+        scored = score(self.bound(local, batch, candidates), candidates, batch, BPR())
+        assert scored.scores.isfinite().all()
+        for gradient in torch.autograd.grad(scored.scores.tanh().sum(), leaves):
+            assert gradient.to_dense().isfinite().all()
+
+    def test_the_same_vectors_give_the_same_result(self):
+        found = []
+        for _ in range(2):
+            local, candidates, batch, _ = self.pieces()
+            found.append(self.bound(local, batch, candidates).queries)
+        assert torch.equal(*found)
 
 
 class ObjectiveContract(PartContract):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 from contracts.parts import (
     CandidateObjectiveContract,
     ObjectiveContract,
     RefinerContract,
     RegulariserContract,
     SamplerContract,
+    TransformContract,
     UpdateRuleContract,
 )
 from tacit.parts.miners import HardestK
@@ -15,6 +19,7 @@ from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, Sam
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
+from tacit.scoring import LocalItems
 
 
 class TestUniform(SamplerContract):
@@ -95,3 +100,23 @@ class TestEmbeddingNorm(RegulariserContract):
 
 class TestDescent(UpdateRuleContract):
     part = Descent()
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The smallest transform: one's own parts keep the contract too."""
+
+    factor: float = 2.0
+    slot: ClassVar[str] = "transform"
+    needs: ClassVar[frozenset[str]] = frozenset({"vectors"})
+
+    def bind(self, data):
+        return self
+
+    def __call__(self, encoded, batch, candidates):
+        items = LocalItems(self.factor * encoded.items.table())
+        return replace(encoded, queries=self.factor * encoded.queries, items=items)
+
+
+class TestScaled(TransformContract):
+    part = Scaled()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from longhand import rows as longhand
-from tacit.kernels.rows import Rows, gather_dot, take_rows
+from tacit.kernels.rows import Rows, gather_dot, shared_dots, take_rows
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 DTYPES = [torch.float32, torch.float64]
@@ -239,3 +239,16 @@ def test_rows_know_their_norm_only_after_dots():
     rows.dots(right, torch.tensor([[0]]))
     expected = (left[1].square().sum() + right[0].square().sum()) / 2
     torch.testing.assert_close(rows.half_squared_norm, expected)
+
+
+@pytest.mark.parametrize("shared", [0, 1, 5])
+def test_shared_dots_equal_their_parts_in_value_and_gradient(shared):
+    queries, _ = tables(torch.float64)
+    rows = torch.randn(7 + shared, 5, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    rows.requires_grad_()
+    expected = torch.cat([(queries * rows[:7]).sum(1, keepdim=True), queries @ rows[7:].T], 1)
+    found = shared_dots(queries, rows)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    twins = torch.autograd.grad(expected.tanh().sum(), (queries, rows))
+    for a, b in zip(torch.autograd.grad(found.tanh().sum(), (queries, rows)), twins, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)

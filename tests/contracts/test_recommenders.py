@@ -1,0 +1,70 @@
+"""Every recommender of the package, held to its contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.recommenders import RecommenderContract
+from helpers.tiny import seeded
+from tacit.backbones.lightgcn import LightGCNConfig
+from tacit.backbones.mf import MFConfig
+from tacit.recommend.foldin import ridge
+from tacit.recommend.recommender import VectorRecommender
+from tacit.references.ease import EASE
+from tacit.references.graphfilter import GraphFilter
+from tacit.references.ials import IALS
+from tacit.references.itemknn import ItemKNN
+from tacit.references.popular import Popular
+
+
+class TestVectors(RecommenderContract):
+    def make(self):
+        vectors = MFConfig(dim=4, scale=1.0).build(self.data, seeded()).vectors()
+        items = vectors.items.numpy()
+        return VectorRecommender(vectors.users.numpy(), items, None, ridge(items))
+
+
+class TestVectorsWithBiases(RecommenderContract):
+    def make(self):
+        vectors = MFConfig(dim=4, scale=1.0, biases=True).build(self.data, seeded()).vectors()
+        items, bias = vectors.items.numpy(), vectors.item_bias.numpy().copy()
+        bias[3] = 5.0
+        return VectorRecommender(vectors.users.numpy(), items, bias, ridge(items))
+
+
+class TestLightGCNVectors(RecommenderContract):
+    def make(self):
+        backbone = LightGCNConfig(dim=4, scale=1.0).build(self.data, seeded())
+        vectors = backbone.vectors()
+        return VectorRecommender(
+            vectors.users.numpy(),
+            vectors.items.numpy(),
+            None,
+            lambda history: backbone.fold_in(history).numpy(),
+        )
+
+
+class TestPopular(RecommenderContract):
+    def make(self):
+        return Popular().fit(self.data)
+
+
+class TestItemKNN(RecommenderContract):
+    def make(self):
+        return ItemKNN().fit(self.data)
+
+
+class TestEASE(RecommenderContract):
+    def make(self):
+        return EASE(l2=10.0).fit(self.data)
+
+
+class TestGraphFilter(RecommenderContract):
+    def make(self):
+        return GraphFilter(rank=4).fit(self.data)
+
+
+class TestIALS(RecommenderContract):
+    def make(self):
+        pytest.importorskip("implicit", reason="iALS comes with the extra `peers`")
+        return IALS(factors=4).fit(self.data)

@@ -39,7 +39,7 @@ def test_describe_says_which_columns_it_took(tacit: Tacit, small: Path) -> None:
     told = tacit("data", "describe", small)
     assert told.code == 0
     assert "repeated rows" in told.out
-    assert all(name in told.out for name in ("user", "item", "timestamp"))
+    assert all(name in told.err for name in ("user", "item", "timestamp"))
 
 
 def test_describe_takes_columns_by_name(tacit: Tacit, tmp_path: Path) -> None:

@@ -41,14 +41,12 @@ def describe(
         emit(facts)
         return
     quantiles = {name: facts.pop(name) for name in ("events_per_user", "events_per_item")}
-    notes = facts.pop("notes")
+    facts.pop("notes")
     span = facts.pop("time_span") or {}
     rows = {**facts, **{f"time {name}": value for name, value in span.items()}}
     table(str(log), ("", ""), [(name.replace("_", " "), value) for name, value in rows.items()])
     shown = [(name.replace("_", " "), *values.values()) for name, values in quantiles.items()]
     table("spread", ("", *quantiles["events_per_user"]), shown)
-    for note in notes:
-        typer.echo(note)
 
 
 @app.command("split")

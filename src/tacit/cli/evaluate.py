@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tacit.cli import shared
-from tacit.cli.output import emit, table, text
+from tacit.cli.output import emit, say, table, text
 
 
 def evaluate(
@@ -74,8 +74,8 @@ def _show(run: Path, result: dict[str, Any]) -> None:
             ("seconds to fit", None, None, *(f"{entry['fit_seconds']:.1f}" for entry in models.values()))
         )
     table(f"{run}: {result['users']:,} users", ("metric", "run", "95 % interval", *models), rows)
-    for note in result.get("notes", ()):
-        typer.echo(note)
+    for note in result["notes"]:
+        say(note)
     apart = {name: value for name, value in result.items() if type(value) is int and name != "users"}
     counted = {**result["audit"], **apart}.items()
     counts = [(name.replace("_", " "), value) for name, value in counted if value is not None]

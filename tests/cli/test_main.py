@@ -114,7 +114,7 @@ def test_only_the_cpu_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     assert "use --device cpu" in capsys.readouterr().err
 
 
-def test_threads_stand_in_the_environment_before_anything_is_imported() -> None:
+def test_threads_stand_in_the_environment_before_anything_is_imported(tmp_path: Path) -> None:
     code = (
         "import os, sys\nfrom tacit.cli.main import outcome\n"
         "outcome(['fit', 'absent.csv', '--threads', '1', '--out', 'absent'])\n"
@@ -122,7 +122,9 @@ def test_threads_stand_in_the_environment_before_anything_is_imported() -> None:
         "print(torch.get_num_threads(), numba.get_num_threads(), os.environ['OMP_NUM_THREADS'])"
     )
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean, cwd=tmp_path
+    )
     assert done.stdout.split() == ["1", "1", "1"]
     assert "1 thread" in done.stderr
 

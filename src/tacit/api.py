@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,10 @@ def fit(
             _log.info("%s is finished: nothing to resume", folder)
             return load(folder)
         raise RunFolderError(f"{folder} holds a finished run: choose another folder, or pass resume")
-    if folder is None:
-        plan = _plan(train, valid, backbone, scheme, options, training, optimizer, seed, start)
-        return run_plan(plan, None, False, callbacks, progress)
-    with lock(folder):
-        if not resume and (folder / "checkpoints").exists():
-            raise RunFolderError(f"{folder} holds an unfinished run: pass resume, or choose another folder")
-        plan = _plan(train, valid, backbone, scheme, options, training, optimizer, seed, start)
+    if folder is not None and not resume and (folder / "checkpoints").exists():
+        raise RunFolderError(f"{folder} holds an unfinished run: pass resume, or choose another folder")
+    plan = _plan(train, valid, backbone, scheme, options, training, optimizer, seed, start)
+    with nullcontext() if folder is None else lock(folder):
         return run_plan(plan, folder, resume, callbacks, progress)
 
 

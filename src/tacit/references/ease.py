@@ -11,8 +11,9 @@ from jaxtyping import Float32
 from scipy.linalg import lapack
 
 from tacit.errors import OptionError
+from tacit.kernels.neighbours import sum_dense_rows
 from tacit.kernels.topk import recommend_in_blocks
-from tacit.references.itemknn import history_of
+from tacit.references.history import history_of
 from tacit.types import CSR, Queries, TopK, TrainingData
 
 BLOCK = 1024
@@ -40,15 +41,16 @@ class EASE:
             raise OptionError(f"EASE cannot be factorised with l2 = {self.l2}: raise it")
         inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
         _mirror(inverse)
-        inverse /= -inverse.diagonal().copy()
-        inverse[np.diag_indices(data.n_items)] = 0
-        return EASERecommender(inverse, data.positives)
+        weights = inverse.T  # symmetric, so this is the same matrix in C order
+        weights /= -weights.diagonal().copy()
+        weights[np.diag_indices(data.n_items)] = 0
+        return EASERecommender(weights, data.positives)
 
     def from_state(
         self, arrays: dict[str, Any], values: dict[str, Any], data: TrainingData
     ) -> EASERecommender:
         """A fitted model from its state."""
-        return EASERecommender(np.asfortranarray(arrays["weights"].T), data.positives)
+        return EASERecommender(arrays["weights"], data.positives)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,7 @@ class EASERecommender:
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
         """Scores of every item for each query, from its history or its training row."""
-        rows = _sparse(history_of(queries, self.positives))
-        return np.ascontiguousarray((rows @ self.weights), np.float32)
+        return sum_dense_rows(history_of(queries, self.positives), self.weights)
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""
@@ -73,7 +74,7 @@ class EASERecommender:
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays and JSON values that restore the fit."""
-        return {"weights": self.weights.T}, {}
+        return {"weights": self.weights}, {}
 
 
 def _sparse(matrix: CSR) -> sp.csr_array:

@@ -10,8 +10,10 @@ import scipy.sparse as sp
 from jaxtyping import Float32
 from scipy.sparse.linalg import svds
 
+from tacit.kernels.neighbours import ItemGraph, sum_dense_rows
+from tacit.kernels.products import InnerProducts
 from tacit.kernels.topk import recommend_in_blocks
-from tacit.references.itemknn import history_of
+from tacit.references.history import history_of
 from tacit.types import CSR, Queries, TopK, TrainingData
 
 
@@ -27,7 +29,7 @@ class GraphFilter:
 
     def fit(self, data: TrainingData) -> GraphFilterRecommender:
         """A truncated SVD from a fixed start, so that equal data give equal fits."""
-        normal, _ = _normalised(data.positives)
+        normal = _normalised(data.positives)
         rank = min(self.rank, min(normal.shape) - 1)
         if rank < 1:
             return self._made(np.zeros((data.n_items, 0), np.float32), data)
@@ -42,10 +44,10 @@ class GraphFilter:
         return self._made(arrays["vectors"], data)
 
     def _made(self, vectors: Float32[np.ndarray, "N rank"], data: TrainingData) -> GraphFilterRecommender:
-        normal, degrees = _normalised(data.positives)
-        roots = np.sqrt(np.maximum(degrees, 1)).astype(np.float32)[:, None]
-        inward, outward = vectors / roots * self.weight, vectors * roots
-        return GraphFilterRecommender(vectors, normal, inward, outward.T.copy(), data.positives)
+        graph = ItemGraph.of(data.positives)
+        roots = graph.item_weights[:, None]
+        inward, outward = vectors * roots * self.weight, InnerProducts(vectors / roots)
+        return GraphFilterRecommender(vectors, graph, inward, outward, data.positives)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +55,9 @@ class GraphFilterRecommender:
     """Linear part over the graph plus the ideal low-pass part."""
 
     vectors: Float32[np.ndarray, "N rank"]
-    normal: sp.csr_array
+    graph: ItemGraph
     inward: Float32[np.ndarray, "N rank"]
-    outward: Float32[np.ndarray, "rank N"]
+    outward: InnerProducts
     positives: CSR
 
     @property
@@ -65,10 +67,8 @@ class GraphFilterRecommender:
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
         """Scores of every item for each query, from its history or its training row."""
         history = history_of(queries, self.positives)
-        ones = np.ones(len(history.indices), np.float32)
-        rows = sp.csr_array((ones, history.indices, history.indptr), (history.n_rows, self.n_items))
-        scores: Float32[np.ndarray, "Q N"] = (rows @ self.inward) @ self.outward
-        scores += ((rows @ self.normal.T) @ self.normal).toarray()
+        scores = self.outward.scores(sum_dense_rows(history, self.inward))
+        self.graph.add_to(scores, history)
         return scores
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
@@ -80,9 +80,9 @@ class GraphFilterRecommender:
         return {"vectors": self.vectors}, {}
 
 
-def _normalised(positives: CSR) -> tuple[sp.csr_array, np.ndarray]:
+def _normalised(positives: CSR) -> sp.csr_array:
     users = np.repeat(np.arange(positives.n_rows), positives.degrees())
     degrees = np.bincount(positives.indices, minlength=positives.n_columns)
     weights = 1.0 / np.sqrt(positives.degrees()[users] * degrees[positives.indices])
     shape = (positives.n_rows, positives.n_columns)
-    return sp.csr_array((weights.astype(np.float32), positives.indices, positives.indptr), shape), degrees
+    return sp.csr_array((weights.astype(np.float32), positives.indices, positives.indptr), shape)

@@ -10,13 +10,13 @@ import scipy.sparse as sp
 from jaxtyping import Float32
 
 from tacit.errors import MissingExtra
-from tacit.kernels.topk import recommend_in_blocks
+from tacit.kernels.products import InnerProducts
 from tacit.types import CSR, Queries, TopK, TrainingData
 
 
 @dataclass(frozen=True)
 class IALS:
-    """Weighted matrix factorisation: confidence 1 + alpha on positives."""
+    """Weighted matrix factorisation: confidence alpha on positives, 1 on everything else."""
 
     factors: int = 64
     alpha: float = 40.0
@@ -28,23 +28,25 @@ class IALS:
         """Raises `MissingExtra` where implicit is not installed."""
         try:
             from implicit.cpu.als import AlternatingLeastSquares
+            from threadpoolctl import threadpool_limits
         except ImportError:
             raise MissingExtra(
                 "iALS needs the package implicit: pip install 'tacit[peers]', or go without --start ials "
                 "and with --no-references"
             ) from None
-        model = AlternatingLeastSquares(
-            factors=self.factors,
-            alpha=self.alpha,
-            iterations=self.iterations,
-            regularization=self.regularisation,
-            random_state=self.seed,
-        )
         positives = data.positives
         ones = np.ones(len(positives.indices), np.float32)
         shape = (positives.n_rows, positives.n_columns)
         matrix = sp.csr_matrix((ones, positives.indices, positives.indptr.astype(np.int32)), shape)
-        model.fit(matrix, show_progress=False)
+        with threadpool_limits(1, "blas"):  # its own threads and those of BLAS hinder each other
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                regularization=self.regularisation,
+                random_state=self.seed,
+            )
+            model.fit(matrix, show_progress=False)
         return self._made(np.asarray(model.user_factors), np.asarray(model.item_factors))
 
     def from_state(
@@ -54,7 +56,7 @@ class IALS:
         return self._made(arrays["users"], arrays["items"])
 
     def _made(self, users: np.ndarray, items: np.ndarray) -> IALSRecommender:
-        return IALSRecommender(users, items, self.alpha, self.regularisation)
+        return IALSRecommender(users, items, InnerProducts(items), self.alpha, self.regularisation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class IALSRecommender:
 
     user_factors: Float32[np.ndarray, "U d"]
     item_factors: Float32[np.ndarray, "N d"]
+    products: InnerProducts
     alpha: float
     regularisation: float
 
@@ -72,22 +75,24 @@ class IALSRecommender:
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
         """Scores of every item for each query."""
-        known = queries.users >= 0
-        users = np.zeros((len(queries), self.item_factors.shape[1]), np.float32)
-        users[known] = self.user_factors[queries.users[known]]
-        if queries.history is not None:
-            gram = self.item_factors.T @ self.item_factors
-            gram += self.regularisation * np.eye(len(gram), dtype=np.float32)
-            for row in np.flatnonzero(~known):
-                chosen = self.item_factors[queries.history.row(int(row))]
-                left = gram + self.alpha * chosen.T @ chosen
-                users[row] = np.linalg.solve(left, (1 + self.alpha) * chosen.sum(0))
-        scores: Float32[np.ndarray, "Q N"] = users @ self.item_factors.T
-        return scores
+        return self.products.scores(self._vectors(queries))
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""
-        return recommend_in_blocks(self.score, self.n_items, queries, k, exclude)
+        return self.products.best(self._vectors(queries), k, exclude)
+
+    def _vectors(self, queries: Queries) -> Float32[np.ndarray, "Q d"]:
+        known = queries.users >= 0
+        vectors = np.zeros((len(queries), self.item_factors.shape[1]), np.float32)
+        vectors[known] = self.user_factors[queries.users[known]]
+        if queries.history is not None and not known.all():
+            items = self.item_factors.astype(np.float64)
+            base = items.T @ items + self.regularisation * np.eye(items.shape[1])
+            for row in np.flatnonzero(~known).tolist():
+                chosen = items[queries.history.row(row)]
+                left = base + (self.alpha - 1) * chosen.T @ chosen
+                vectors[row] = np.linalg.solve(left, self.alpha * chosen.sum(0))
+        return vectors
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays and JSON values that restore the fit."""

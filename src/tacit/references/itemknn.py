@@ -10,6 +10,7 @@ from jaxtyping import Float32, Int32, Int64
 
 from tacit.kernels.neighbours import nearest_items, sum_rows
 from tacit.kernels.topk import recommend_in_blocks
+from tacit.references.history import history_of
 from tacit.types import CSR, Queries, TopK, TrainingData
 
 
@@ -63,13 +64,3 @@ class ItemKNNRecommender:
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays and JSON values that restore the fit."""
         return {"indptr": self.indptr, "columns": self.columns, "weights": self.weights}, {}
-
-
-def history_of(queries: Queries, positives: CSR) -> CSR:
-    """The queries' histories, or the training rows of known users, cut to the items of the model."""
-    history = positives.select(queries.users) if queries.history is None else queries.history
-    if history.n_columns == positives.n_columns:
-        return history
-    rows = np.repeat(np.arange(history.n_rows), history.degrees())
-    known = history.indices < positives.n_columns
-    return CSR.from_pairs(rows[known], history.indices[known], history.n_rows, positives.n_columns)

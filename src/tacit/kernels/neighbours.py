@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
@@ -45,3 +47,45 @@ def sum_rows(
     scores = np.empty((history.n_rows, history.n_columns), np.float32)
     compiled.add_rows(history.indptr, history.indices, indptr, columns, weights, scores)
     return scores
+
+
+def sum_dense_rows(history: CSR, table: Float32[np.ndarray, "N d"]) -> Float32[np.ndarray, "Q d"]:
+    """For each query the sum of the table's rows of the items in its history; equals `history @ table`.
+
+    No copy of the table, whatever its size; it must be in C order.
+    """
+    sums = np.empty((history.n_rows, table.shape[1]), np.float32)
+    compiled.add_dense_rows(history.indptr, history.indices, table, sums)
+    return sums
+
+
+@dataclass(frozen=True, eq=False)
+class ItemGraph:
+    """R~^T R~ with R~ = D_U^-1/2 R D_I^-1/2 as an operator on histories: never an N x N matrix."""
+
+    by_user: CSR
+    by_item: CSR
+    user_weights: Float32[np.ndarray, "U"]  # 1 / degree
+    item_weights: Float32[np.ndarray, "N"]  # 1 / sqrt(degree)
+
+    @staticmethod
+    def of(positives: CSR) -> ItemGraph:
+        """The operator of a log; those without events are never reached."""
+        by_item = transposed(positives)
+        users, items = np.maximum(positives.degrees(), 1), np.maximum(by_item.degrees(), 1)
+        weights = (1.0 / users).astype(np.float32), (1.0 / np.sqrt(items)).astype(np.float32)
+        return ItemGraph(positives, by_item, *weights)
+
+    def add_to(self, scores: Float32[np.ndarray, "Q N"], history: CSR) -> None:
+        """scores += history R~^T R~, in place; time is the sum of degrees of the users that share an item."""
+        compiled.add_two_hops(
+            history.indptr,
+            history.indices,
+            self.by_user.indptr,
+            self.by_user.indices,
+            self.by_item.indptr,
+            self.by_item.indices,
+            self.user_weights,
+            self.item_weights,
+            scores,
+        )

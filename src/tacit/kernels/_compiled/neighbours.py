@@ -65,3 +65,56 @@ def add_rows(history_ptr: Any, history: Any, indptr: Any, columns: Any, weights:
             item = history[entry]
             for place in range(indptr[item], indptr[item + 1]):
                 scores[query, columns[place]] += weights[place]
+
+
+@jit(parallel=True, fastmath=True)
+def add_dense_rows(history_ptr: Any, history: Any, table: Any, sums: Any) -> None:
+    """sums[q] = sum of the table's rows of the items in q's history."""
+    width = table.shape[1]
+    for query in prange(sums.shape[0]):
+        for column in range(width):
+            sums[query, column] = 0.0
+        for entry in range(history_ptr[query], history_ptr[query + 1]):
+            item = history[entry]
+            for column in range(width):
+                sums[query, column] += table[item, column]
+
+
+@jit(parallel=True)
+def add_two_hops(
+    history_ptr: Any,
+    history: Any,
+    by_user_ptr: Any,
+    by_user: Any,
+    by_item_ptr: Any,
+    by_item: Any,
+    user_weights: Any,
+    item_weights: Any,
+    scores: Any,
+) -> None:
+    """scores[q] += D_I^-1/2 R^T D_U^-1 R D_I^-1/2 h for each history h, one user's row at a time."""
+    n_users, n_items = by_user_ptr.size - 1, scores.shape[1]
+    for chunk in prange(CHUNKS):
+        first, last = chunk * scores.shape[0] // CHUNKS, (chunk + 1) * scores.shape[0] // CHUNKS
+        reached = np.zeros(n_users if last > first else 0, np.float32)
+        touched = np.empty(reached.size, np.int32)
+        sums = np.zeros(n_items if last > first else 0, np.float32)
+        for query in range(first, last):
+            n_touched = 0
+            for entry in range(history_ptr[query], history_ptr[query + 1]):
+                item = history[entry]
+                for place in range(by_item_ptr[item], by_item_ptr[item + 1]):
+                    user = by_item[place]
+                    if reached[user] == 0:
+                        touched[n_touched] = user
+                        n_touched += 1
+                    reached[user] += item_weights[item]
+            for place in range(n_touched):
+                user = touched[place]
+                weight = reached[user] * user_weights[user]
+                reached[user] = 0
+                for entry in range(by_user_ptr[user], by_user_ptr[user + 1]):
+                    sums[by_user[entry]] += weight
+            for item in range(n_items):
+                scores[query, item] += sums[item] * item_weights[item]
+                sums[item] = 0

@@ -18,6 +18,7 @@ from tacit.errors import DataError
 
 ROLES = ("user", "item", "time", "position", "rating", "label", "weight", "shown")
 ALL_YES = -1e30  # the threshold of a scale on which every rating is a yes
+_SAMPLE = 100_000
 LATEST = 7_258_118_400  # 2200-01-01
 _UNITS = ((1e11, 1, "seconds"), (1e14, 10**3, "milliseconds"), (1e17, 10**6, "microseconds"))
 CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
@@ -154,15 +155,17 @@ class Cells:
             values = joined(column)
             if values.dtype.kind == "f":
                 self._check(np.isfinite(values), "not a finite time; mend or drop the row")
-            middle = abs(float(np.median(values))) if len(values) else 0.0
+            sample = values[:: len(values) // _SAMPLE + 1]
+            middle = abs(float(np.median(sample))) if len(sample) else 0.0
             scale, unit = next(
                 ((scale, unit) for limit, scale, unit in _UNITS if middle < limit), (10**9, "nanoseconds")
             )
             values = values if scale == 1 else values // scale
-        self._check(
-            (values >= 0) & (values <= LATEST),
-            f"the time is before 1970 or after 2200, read as {unit}; mend or drop the row",
-        )
+        if len(values) and (values.min() < 0 or values.max() > LATEST):
+            self._check(
+                (values >= 0) & (values <= LATEST),
+                f"the time is before 1970 or after 2200, read as {unit}; mend or drop the row",
+            )
         return np.asarray(values, np.int64), unit
 
     def _clock(self) -> pa.ChunkedArray:

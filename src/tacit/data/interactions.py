@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int, Int32, Int64, UInt8
 from tacit.data.checks import check
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError
-from tacit.kernels.ingest import Pairs, distinct_pairs, order_by_user
+from tacit.kernels.ingest import Pairs, compress, distinct_pairs, order_by_user
 from tacit.types import CSR
 
 YES, NO, SHOWN = range(3)
@@ -138,8 +138,8 @@ class Interactions:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Distinct pairs, and the row that speaks for each: a yes first, then the earliest."""
-        return distinct_pairs(self.users, self.items, self.n_users, self.kinds, self.clock)
+        """Distinct pairs, and the rows that speak for them: a yes first, then the earliest."""
+        return distinct_pairs(self.users, self.items, self.n_users, self.n_items, self.kinds, self.clock)
 
     @cached_property
     def positives(self) -> CSR:
@@ -206,16 +206,15 @@ class Interactions:
 
         A note counts the rows that went; itself where there are none.
         """
-        gone = len(self) - len(self.pairs.first)
-        if gone == 0:
+        pairs = self.pairs
+        if pairs.keep is None:
             return self
-        keep = np.zeros(len(self), bool)
-        keep[self.pairs.first] = True
+        names = ("users", "items", *OPTIONAL)
+        columns = compress(pairs.keep, *(getattr(self, name) for name in names))
+        gone = len(self) - len(pairs.indices)
         note = f"{gone:,} repeated (user, item) rows collapsed; of each pair a yes, then the earliest, stays"
-        single = replace(self.select(keep), notes=(*self.notes, note))
-        new_row = np.cumsum(keep) - 1
-        pairs = Pairs(self.pairs.indptr, self.pairs.indices, new_row[self.pairs.first])
-        single.__dict__["pairs"] = pairs
+        single = replace(self, **dict(zip(names, columns, strict=True)), notes=(*self.notes, note))
+        single.__dict__["pairs"] = Pairs(pairs.indptr, pairs.indices, pairs.kinds, None)
         return single
 
     def k_core(self, users: int = 5, items: int = 5) -> Interactions:
@@ -281,11 +280,10 @@ class Interactions:
     def _matrix(self, least: int, most: int) -> CSR:
         """Pairs whose speaking row is of these kinds."""
         pairs = self.pairs
-        if self.kinds is None:
+        if pairs.kinds is None:
             if least == YES:
                 return CSR(pairs.indptr, pairs.indices, self.n_items)
             return CSR(np.zeros(self.n_users + 1, np.int64), np.zeros(0, np.int32), self.n_items)
-        kinds = self.kinds[pairs.first]
-        chosen = (kinds >= least) & (kinds <= most)
+        chosen = (pairs.kinds >= least) & (pairs.kinds <= most)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(chosen, dtype=np.int64)])[pairs.indptr]
         return CSR(indptr, pairs.indices[chosen], self.n_items)

@@ -1,4 +1,4 @@
-"""Compiled bodies of `tacit.kernels.ingest`: dense encoding, counting sort by user, distinct pairs."""
+"""Compiled bodies of `tacit.kernels.ingest`: dense encoding, counting sorts, distinct pairs."""
 
 from typing import Any
 
@@ -56,65 +56,95 @@ def starts_of(groups: Any, n_groups: int) -> Any:
 
 
 @jit()
-def spread_keys(users: Any, items: Any, starts: Any) -> Any:
-    """Keys item << 32 | row, grouped by user, in row order within each."""
-    at = starts[:-1].copy()
+def by_column(users: Any, items: Any, item_starts: Any) -> Any:
+    """Keys user << 32 | row, grouped by item, in row order within each."""
+    at = item_starts[:-1].copy()
     keys = np.empty(users.size, np.int64)
     for row in range(users.size):
-        user = users[row]
-        keys[at[user]] = (np.int64(items[row]) << 32) | row
-        at[user] += 1
+        item = items[row]
+        keys[at[item]] = (np.int64(users[row]) << 32) | row
+        at[item] += 1
+    return keys
+
+
+@jit()
+def by_row(grouped: Any, item_starts: Any, user_starts: Any) -> Any:
+    """From keys grouped by item: keys item << 32 | row, grouped by user, ascending within each."""
+    at = user_starts[:-1].copy()
+    keys = np.empty(grouped.size, np.int64)
+    for item in range(item_starts.size - 1):
+        upper = np.int64(item) << 32
+        for index in range(item_starts[item], item_starts[item + 1]):
+            user = grouped[index] >> 32
+            keys[at[user]] = upper | (grouped[index] & LOW)
+            at[user] += 1
     return keys
 
 
 @jit(parallel=True)
-def sort_segments(keys: Any, starts: Any) -> Any:
-    """Sort each segment of keys; returns how many distinct upper halves each holds."""
+def count_distinct(keys: Any, starts: Any) -> Any:
+    """How many distinct upper halves each ascending segment of keys holds."""
     distinct = np.zeros(starts.size - 1, np.int64)
     for segment in prange(starts.size - 1):
-        part = keys[starts[segment] : starts[segment + 1]]
-        ascending = True
-        for index in range(1, part.size):
-            if part[index] < part[index - 1]:
-                ascending = False
-                break
-        if not ascending:
-            part.sort()
-        count = 0
         last = np.int64(-1)
-        for index in range(part.size):
-            item = part[index] >> 32
-            if item != last:
-                count += 1
-                last = item
-        distinct[segment] = count
+        for index in range(starts[segment], starts[segment + 1]):
+            item = keys[index] >> 32
+            distinct[segment] += item != last
+            last = item
     return distinct
 
 
 @jit(parallel=True)
-def choose(keys: Any, starts: Any, kinds: Any, clock: Any, indptr: Any, indices: Any, first: Any) -> None:
-    """Of each distinct pair the item and the row that speaks for it: least (kind, clock, row).
+def choose(
+    keys: Any, starts: Any, kinds: Any, clock: Any, indptr: Any, indices: Any, of: Any, keep: Any
+) -> None:
+    """Of each distinct pair the item and its kind; keep[row] = False for rows that another one outdoes.
 
-    Empty `kinds` or `clock`: all rows alike in it.
+    The row with the least (kind, clock, row) speaks. Empty `kinds` or `clock`: all rows alike in it; empty
+    `keep`: nothing repeats.
     """
     for segment in prange(starts.size - 1):
         at = indptr[segment] - 1
         last = np.int64(-1)
+        best = np.int64(-1)
         for index in range(starts[segment], starts[segment + 1]):
             item = keys[index] >> 32
             row = keys[index] & LOW
             if item != last:
                 at += 1
                 last = item
+                best = row
                 indices[at] = item
-                first[at] = row
-                continue
-            best = first[at]
-            earlier = clock.size > 0 and clock[row] < clock[best]
-            if kinds.size > 0 and kinds[row] != kinds[best]:
-                earlier = kinds[row] < kinds[best]
-            if earlier:
-                first[at] = row
+            else:
+                earlier = clock.size > 0 and clock[row] < clock[best]
+                if kinds.size > 0 and kinds[row] != kinds[best]:
+                    earlier = kinds[row] < kinds[best]
+                keep[best if earlier else row] = False
+                if earlier:
+                    best = row
+            if kinds.size > 0:
+                of[at] = kinds[best]
+
+
+@jit(parallel=True)
+def count_kept(keep: Any, cuts: Any) -> Any:
+    """How many are kept between each two cuts."""
+    counts = np.zeros(cuts.size - 1, np.int64)
+    for chunk in prange(cuts.size - 1):
+        for row in range(cuts[chunk], cuts[chunk + 1]):
+            counts[chunk] += keep[row]
+    return counts
+
+
+@jit(parallel=True)
+def compress(values: Any, keep: Any, cuts: Any, starts: Any, kept: Any) -> None:
+    """kept = values[keep], chunk by chunk; `starts` where each chunk writes."""
+    for chunk in prange(cuts.size - 1):
+        at = starts[chunk]
+        for row in range(cuts[chunk], cuts[chunk + 1]):
+            if keep[row]:
+                kept[at] = values[row]
+                at += 1
 
 
 @jit()

@@ -110,8 +110,6 @@ def _plan(
     start: str | Path | None,
 ) -> Plan:
     log = _read(train, options)
-    for note in log.notes:
-        _log.info("%s", note)
     earlier = load(start) if start not in (None, "ials", "noise") and start is not None else None
     if earlier is not None:
         ids = (
@@ -121,10 +119,15 @@ def _plan(
         log = log.with_vocabulary(*ids)
     if valid is None:
         part, held_out = validation(log, seed)
+        people = int((held_out.positives.degrees() > 0).sum())
+        _log.info(
+            "validation: %d %s events of %d users, held out to choose the number of steps",
+            *(len(held_out), "last" if log.clock is not None else "random", people),
+        )
         split = Split(part, held_out, None, kind="validation")
         whole = log
     else:
-        given = _read(valid, replace(options, threshold=log.threshold, impressions=None))
+        given = _read(valid, replace(options, threshold=log.threshold, impressions=None), part=True)
         split = Split.given(log, given, None)
         assert split.valid is not None
         part, held_out = split.train, split.valid
@@ -235,7 +238,7 @@ def evaluate(
     columns = data or DataOptions(**{**run.config.get("data", {}), "impressions": None})
     threshold = run.facts.get("split", {}).get("threshold")
     columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
-    logs = [_read(source, columns) for source in (test, history) if source is not None]
+    logs = [_read(source, columns, part=True) for source in (test, history) if source is not None]
     ids = run.user_ids, run.item_ids
     for log in logs:
         ids = ids[0].extended(log.user_ids.to_arrow()), ids[1].extended(log.item_ids.to_arrow())

@@ -194,7 +194,7 @@ class Run:
 
 
 def load(folder: str | Path, *, backbone: Any = None) -> Run:
-    """A saved run. `backbone`: the object, where the run was trained with one's own class.
+    """A saved run. `backbone`: the object or configuration, where the run was trained with one's own class.
 
     Raises `ArtifactError` where the folder is damaged, cut short, of another version, or not a run.
     """
@@ -216,8 +216,9 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
                 f"{folder}: trained with the backbone {options.get('class')}, never imported from "
                 "an artifact: pass the object, load(folder, backbone=...)"
             )
-        made = by_name(BackboneConfig, options["use"], "backbone")(**options)
-        backbone = made.build(evidence, torch.Generator())
+        backbone = by_name(BackboneConfig, options["use"], "backbone")(**options)
+    if hasattr(backbone, "build"):
+        backbone = backbone.build(evidence, torch.Generator())
     backbone.load_state_dict(read_tensors(files["model.safetensors"]))
     backbone.eval()
     ids = pq.read_table(files["vocabulary.parquet"])

@@ -119,11 +119,11 @@ def restore(
 ) -> Position:
     """Put everything back as it was. Raises `RunFolderError` naming what differs from the saved facts."""
     values, tensors = read_json(files["state.json"]), read_tensors(files["state.safetensors"])
-    different = [name for name in facts if values["facts"].get(name) != facts[name]]
-    if different:
-        name = different[0]
+    different = _first_difference("", values["facts"], facts)
+    if different is not None:
+        name, before, now = different
         raise RunFolderError(
-            f"cannot resume: {name} was {values['facts'].get(name)} and is {facts[name]}; "
+            f"cannot resume: {name} was {before} and is {now}; "
             "resume with the same data and options, or start a new run folder"
         )
     step.load_state_dict(_under("module.", tensors))
@@ -135,6 +135,18 @@ def restore(
     for name, callback in stateful.items():
         callback.restore(_under(f"callback.{name}.", tensors), values["callbacks"][name])
     return Position(**values["position"])
+
+
+def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:
+    """The dotted name and both values of the first entry in which two nests of options differ."""
+    if before == now:
+        return None
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            found = _first_difference(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
+            if found is not None:
+                return found
+    return name, before, now
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:

@@ -6,7 +6,8 @@ import pytrec_eval
 
 from longhand.ranking import gini as gini_by_pairs
 from tacit.errors import OptionError
-from tacit.evaluation.metrics import PER_USER, coverage, gini, known_metric, mean_popularity
+from tacit.evaluation.metrics import PER_USER, coverage, gini, mean_popularity
+from tacit.evaluation.names import known_metric
 
 CUTS = (1, 3, 10, 20)
 NAMES_OF_TREC = {"recall": "recall", "ndcg": "ndcg_cut", "precision": "P", "hit_rate": "success"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.matrices import csr_of, random_csr
 from longhand.ranking import area, best_items
-from tacit.evaluation.metrics import NAMES, OF_CATALOGUE, OF_LISTS
+from tacit.evaluation.names import NAMES, OF_CATALOGUE, OF_LISTS
 from tacit.evaluation.ranking import rank
 from tacit.kernels.topk import areas_of, recommend_in_blocks
 from tacit.types import CSR, Queries, TopK
@@ -143,3 +143,12 @@ def test_gauc_weighs_people_by_their_items() -> None:
     found = rank(table, truth, people(table), exclude=None, ks=(1,), metrics=OF_CATALOGUE)
     assert found.overall["gauc"] == pytest.approx(2 / 3)
     np.testing.assert_array_equal(found.values["auc"], [1.0, 0.0, np.nan])
+
+
+def test_authors_variants_go_by_their_own_names() -> None:
+    table = Table(np.array([[4.0, 3, 2, 1]], np.float32))
+    asked = ("directspec_recall", "recall_min", "recall")
+    found = rank(table, csr_of([[1, 2, 3]], 4), people(table), exclude=None, ks=(2,), metrics=asked).values
+    assert found["directspec_recall@2"].tolist() == [1.0]
+    assert found["recall_min@2"].tolist() == [0.5]
+    assert found["recall@2"] == pytest.approx([1 / 3])

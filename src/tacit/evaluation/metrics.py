@@ -7,12 +7,9 @@ Recall = hits / |T|; the ideal of NDCG and the divisor of MAP are cut at min(k, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
-
-from tacit.errors import OptionError
 
 Hits = Bool[np.ndarray, "users K"]
 Sizes = Int[np.ndarray, "users"]
@@ -84,15 +81,3 @@ PER_USER: dict[str, Callable[[Hits, Sizes, int], Values]] = {
     "map": average_precision,
     "precision": precision,
 }
-OF_LISTS = ("coverage", "gini", "mean_popularity")
-OF_CATALOGUE = ("auc", "gauc")  # no cut-off; gauc weighs each person by the number of relevant items
-NAMES = (*PER_USER, *OF_LISTS, *OF_CATALOGUE)
-
-
-def known_metric(name: str) -> str:
-    """The name itself. Raises `OptionError` with the nearest name for any other."""
-    if name in NAMES:
-        return name
-    near = get_close_matches(name, NAMES, 1)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    raise OptionError(f'unknown metric "{name}"{hint} Expected one of: {", ".join(NAMES)}')

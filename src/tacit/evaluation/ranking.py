@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from tacit.evaluation.metrics import OF_LISTS, PER_USER, coverage, gini, known_metric, mean_popularity
+from tacit.evaluation import variants
+from tacit.evaluation.metrics import coverage, gini, mean_popularity
+from tacit.evaluation.names import OF_LISTS, PER_USER, known_metric
 from tacit.kernels.topk import BLOCK_BYTES, areas_of, hits_of
 from tacit.types import CSR, Queries, Recommender
 
@@ -38,7 +40,8 @@ def rank(
     `OptionError` for unknown metrics.
     """
     names = [known_metric(name) for name in metrics]
-    best = model.recommend(queries, min(max(ks), model.n_items), exclude=exclude).items
+    depth = max(ks) + any(name in variants.PER_USER for name in names)  # some count a place too many
+    best = model.recommend(queries, min(depth, model.n_items), exclude=exclude).items
     hits, sizes = hits_of(best, truth), truth.degrees()
     values = {f"{name}@{k}": PER_USER[name](hits, sizes, k) for name in names if name in PER_USER for k in ks}
     overall: dict[str, float] = {}

@@ -1,0 +1,26 @@
+"""Every metric by the name that people ask for."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from tacit.errors import OptionError
+from tacit.evaluation import metrics, variants
+
+STANDARD = metrics.PER_USER
+PER_USER = STANDARD | variants.PER_USER
+OF_LISTS = ("coverage", "gini", "mean_popularity")
+OF_CATALOGUE = ("auc", "gauc")  # no cut-off; gauc weighs each person by the number of relevant items
+NAMES = (*STANDARD, *OF_LISTS, *OF_CATALOGUE)
+
+
+def known_metric(name: str) -> str:
+    """The name itself. Raises `OptionError` with the nearest name for any other."""
+    if name in NAMES or name in variants.PER_USER:
+        return name
+    near = get_close_matches(name, [*NAMES, *variants.PER_USER], 1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    raise OptionError(
+        f'unknown metric "{name}"{hint} Expected one of: {", ".join(NAMES)}; '
+        f"for reproduction only: {', '.join(variants.PER_USER)}"
+    )

@@ -1,6 +1,6 @@
 """The table of defaults: what a run does where its user says nothing.
 
-Chosen on validation data by `benchmarks/choose_defaults.py`; shown, with the figures, in docs/defaults.md.
+What has been measured for them, and what has not yet, stands in docs/defaults.md.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ class Suggested:
     backbone: dict[str, Any] = field(default_factory=dict)
 
 
+SMALL = {"scale": 0.01}
 TABLE: dict[tuple[str, str], Suggested] = {
-    ("mf", "bpr"): Suggested("row-adagrad", 0.05, 16384, 200, 10, {"negatives": 1}, {"scale": 0.01}),
-    ("mf", "bce"): Suggested("row-adagrad", 0.05, 16384, 200, 10, {}, {"scale": 0.01}),
-    ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.05, 16384, 100, 5),
-    ("mf", "softmax"): Suggested("row-adagrad", 0.05, 4096, 100, 5),
-    ("gmf", "bpr"): Suggested("row-adagrad", 0.05, 16384, 200, 10, {}, {"scale": 0.01}),
-    ("gmf", "bce"): Suggested("row-adagrad", 0.05, 16384, 200, 10, {}, {"scale": 0.01}),
-    ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.05, 16384, 100, 5),
-    ("gmf", "softmax"): Suggested("row-adagrad", 0.05, 4096, 100, 5),
-    ("lightgcn", "bpr"): Suggested("adam", 0.01, 65536, 400, 20),
-    ("lightgcn", "bce"): Suggested("adam", 0.01, 65536, 400, 20),
-    ("lightgcn", "sampled-softmax"): Suggested("adam", 0.005, 16384, 100, 5),
-    ("lightgcn", "softmax"): Suggested("adam", 0.005, 4096, 50, 5),
+    ("mf", "bpr"): Suggested("row-adagrad", 0.05, 16384, 150, 5, {"negatives": 16}, SMALL),
+    ("mf", "bce"): Suggested("row-adagrad", 0.05, 16384, 150, 5, {}, SMALL),
+    ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.2, 2048, 60, 5),
+    ("mf", "softmax"): Suggested("row-adagrad", 0.2, 2048, 60, 5),
+    ("gmf", "bpr"): Suggested("row-adagrad", 0.05, 16384, 150, 5, {"negatives": 16}, SMALL),
+    ("gmf", "bce"): Suggested("row-adagrad", 0.05, 16384, 150, 5, {}, SMALL),
+    ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.2, 2048, 60, 5),
+    ("gmf", "softmax"): Suggested("row-adagrad", 0.2, 2048, 60, 5),
+    ("lightgcn", "bpr"): Suggested("adam", 0.01, 65536, 300, 10),
+    ("lightgcn", "bce"): Suggested("adam", 0.01, 65536, 300, 10),
+    ("lightgcn", "sampled-softmax"): Suggested("adam", 0.005, 2048, 40, 5),
+    ("lightgcn", "softmax"): Suggested("adam", 0.005, 2048, 40, 5),
 }
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 

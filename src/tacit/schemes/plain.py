@@ -83,13 +83,13 @@ class SampledSoftmaxScheme:
     """Softmax of the target over sampled candidates (Bengio and Senecal 2008; SSM, Wu et al. 2022)."""
 
     use: Literal["sampled-softmax"] = "sampled-softmax"
-    negatives: int = 64
+    negatives: int = 1024
     draw: Draw = "uniform"
     power: float = 0.75
-    shared: bool = False
-    temperature: float = 0.15
+    shared: bool = True
+    temperature: float = 0.1
     similarity: Similarity = "cosine"
-    correction: bool = True  # subtract log q
+    correction: bool = False  # subtract log q, for an unbiased estimate of the catalogue softmax
     l2: float = 0.0
 
     def build(self) -> Scheme:

@@ -1,0 +1,287 @@
+"""Built-in data with known truth: what was shown, clicked, and liked without ever being shown.
+
+Equations, settings and statistics: docs/guide/simulator.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float32, Int, Int8, Int32, Int64
+
+from tacit.data.statistics import LogStatistics, log_statistics
+from tacit.data.world import Settings, World, blocks, make_world
+from tacit.errors import OptionError
+from tacit.storage import (
+    json_bytes,
+    parquet_bytes,
+    read_artifact,
+    read_json,
+    read_tensors,
+    tensor_bytes,
+    write_artifact,
+)
+
+KIND, VERSION = "tacit-simulation", 1
+Size = Literal["small", "medium", "large"]
+SIZES: dict[Size, Settings] = {
+    "small": Settings(users=1_000, items=600, groups=10, sessions=40, like_rate=0.12),
+    "medium": Settings(users=10_000, items=4_000, groups=25, sessions=90, like_rate=0.08),
+    "large": Settings(users=50_000, items=20_000, groups=60, sessions=90, like_rate=0.06),
+}
+START = 1_700_000_000  # Unix seconds at which every log begins
+SECONDS_PER_SLOT = 5
+TRUTH_PAIRS = 2_000_000  # truth.parquet holds at most about as many
+_BLOCK = 1_024  # users drawn from one generator
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is so for B users and all I items. `observed` pairs are clicked; the rest is silence."""
+
+    users: Int64[np.ndarray, "B"]
+    preference: Float32[np.ndarray, "B I"]  # chance that the user likes the item
+    exposure: Float32[np.ndarray, "B I"]  # chance that it was shown at least once
+    liked: Bool[np.ndarray, "B I"]
+    shown: Bool[np.ndarray, "B I"]
+    clicked: Bool[np.ndarray, "B I"]
+
+    @property
+    def false_negatives(self) -> Bool[np.ndarray, "B I"]:
+        """Liked, and the log holds no click."""
+        return self.liked & ~self.clicked
+
+    @property
+    def never_shown(self) -> Bool[np.ndarray, "B I"]:
+        """False negatives that were never shown: no log could know them."""
+        return self.liked & ~self.shown
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A log of n slots shown, by time, and the world behind it. Ids are rows, from 0.
+
+    `times` Unix seconds; `slots` place in the slate, from 0; `clicked` False: an impression without action.
+    """
+
+    settings: Settings
+    seed: int
+    world: World
+    users: Int32[np.ndarray, "n"]
+    items: Int32[np.ndarray, "n"]
+    times: Int64[np.ndarray, "n"]
+    slots: Int8[np.ndarray, "n"]
+    clicked: Bool[np.ndarray, "n"]
+
+    def to_arrow(self) -> pa.Table:
+        """The clicks: user, item (int32), timestamp (int64)."""
+        return self._rows(self.clicked).drop_columns(["slot"])
+
+    def impressions(self) -> pa.Table:
+        """What was shown without a click: user, item (int32), timestamp (int64), slot (int8)."""
+        return self._rows(~self.clicked)
+
+    def _rows(self, chosen: Bool[np.ndarray, "n"]) -> pa.Table:
+        columns = {"user": self.users, "item": self.items, "timestamp": self.times, "slot": self.slots}
+        return pa.table({name: column[chosen] for name, column in columns.items()})
+
+    def truth(self, users: Int[np.ndarray, "B"] | None = None) -> Truth:
+        """Truth for these users (rows, ascending or not), all where None: 11 bytes a pair."""
+        chosen = np.arange(self.settings.users) if users is None else users
+        place = np.full(self.settings.users, -1)
+        place[chosen] = np.arange(len(chosen))
+        rows = np.flatnonzero(place[self.users] >= 0)
+        shown, clicked = np.zeros((2, len(chosen), self.settings.items), bool)
+        shown[place[self.users[rows]], self.items[rows]] = True
+        rows = rows[self.clicked[rows]]
+        clicked[place[self.users[rows]], self.items[rows]] = True
+        return Truth(
+            chosen.astype(np.int64),
+            self.world.preference(chosen).astype(np.float32),
+            self.world.exposure(chosen).astype(np.float32),
+            self.world.liked(chosen),
+            shown,
+            clicked,
+        )
+
+    def sample(self) -> Int64[np.ndarray, "B"]:
+        """Evenly spaced users, as many as `TRUTH_PAIRS` allows; all of a small world."""
+        count = max(1, min(self.settings.users, TRUTH_PAIRS // self.settings.items))
+        return np.linspace(0, self.settings.users - 1, count).astype(np.int64)
+
+    def statistics(self) -> Statistics:
+        """Statistics of clicks and, over `sample()`, of what they leave unsaid."""
+        truth = self.truth(self.sample())
+        silence = ~truth.clicked
+        s = self.settings
+        noise = ~self.world.liked_pairs(self.users[self.clicked], self.items[self.clicked])
+        return Statistics(
+            log_statistics(self.users[self.clicked], self.items[self.clicked], s.users, s.items),
+            impressions=int((~self.clicked).sum()),
+            click_rate=float(self.clicked.mean()),
+            noise_share=float(noise.mean()),
+            shown_share=float(truth.shown.mean()),
+            false_negative_share=float(truth.false_negatives.sum() / silence.sum()),
+            never_shown_share=float(truth.never_shown.sum() / max(1, truth.false_negatives.sum())),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write a folder, whole or not at all; docs/guide/simulator.md describes its files.
+
+        `StorageError` if the disk refuses.
+        """
+        facts = {
+            "settings": dataclasses.asdict(self.settings),
+            "seed": self.seed,
+            "statistics": dataclasses.asdict(self.statistics()),
+            "truth_users": len(self.sample()),
+        }
+        files = {
+            "interactions.parquet": lambda: parquet_bytes(self.to_arrow()),
+            "impressions.parquet": lambda: parquet_bytes(self.impressions()),
+            "truth.parquet": lambda: parquet_bytes(_truth_table(self.truth(self.sample()))),
+            "world.safetensors": lambda: tensor_bytes(self.world.tensors()),
+            "simulation.json": lambda: json_bytes(facts),
+        }
+        write_artifact(folder, files, KIND, VERSION)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a log shows, and shares that only its simulator knows."""
+
+    log: LogStatistics
+    impressions: int  # slots shown without a click
+    click_rate: float  # clicks per slot shown
+    noise_share: float  # of clicks: on items that are not liked
+    shown_share: float  # of all pairs: shown at least once
+    false_negative_share: float  # of pairs without a click: liked
+    never_shown_share: float  # of false negatives: never shown
+
+
+def simulate(size: Size = "small", *, seed: int = 0, **overrides: float) -> Simulation:
+    """Simulate a log with known truth; `overrides` are fields of `Settings`. Same arguments, same log.
+
+    Raises `OptionError` for an unknown size or setting, or a value out of range.
+    """
+    if size not in SIZES:
+        raise OptionError(f"simulate: no size {size!r}; sizes are {', '.join(get_args(Size))}")
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"simulate: seed = {seed}; give a whole number from 0 to {2**32 - 1}")
+    names = [field.name for field in dataclasses.fields(Settings)]
+    for name in overrides:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+            raise OptionError(f"simulate: no setting {name!r}; the nearest is {near!r}")
+    settings = dataclasses.replace(SIZES[size], **overrides)  # type: ignore[arg-type]
+    world = make_world(settings, seed)
+    parts = [
+        _block(world, settings, number, users) for number, users in enumerate(blocks(settings.users, _BLOCK))
+    ]
+    users, items, times, slots, clicked = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(times, kind="stable")
+    columns = (users[order], items[order], times[order], slots[order], clicked[order])
+    return Simulation(settings, seed, world, *columns)
+
+
+def read_world(folder: Path) -> World:
+    """The world that `Simulation.write` left in a folder. `ArtifactError` where it is damaged."""
+    files = read_artifact(folder, KIND, VERSION)
+    facts = read_json(files["simulation.json"])
+    return World.from_tensors(
+        read_tensors(files["world.safetensors"]), Settings(**facts["settings"]), facts["seed"]
+    )
+
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _block(world: World, s: Settings, number: int, users: Int64[np.ndarray, "B"]) -> Columns:
+    """All slots of one block of users: drawn, repeats taken out, clicks decided."""
+    chance = np.random.default_rng([world.seed, 1, number])
+    sessions = world.sessions[users]
+    session_user = np.repeat(users, sessions)
+    session_time = _session_times(chance, sessions, s.days)
+    in_session = np.repeat(np.arange(len(session_user)), s.slate)
+    slot_user = session_user[in_session]
+    slot = np.tile(np.arange(s.slate), len(session_user))
+    item = _draw_items(world, chance, slot_user)
+    rows = np.flatnonzero(chance.random(len(slot)) < (slot + 1.0) ** -s.position)  # examined
+    clicked = np.zeros(len(slot), bool)
+    rate = np.where(world.liked_pairs(slot_user[rows], item[rows]), s.click, s.noise)
+    clicked[rows] = chance.random(len(rows)) < rate
+    kept = _kept(slot_user * s.items + item, in_session, clicked)
+    times = session_time[in_session] + SECONDS_PER_SLOT * slot
+    return (
+        slot_user[kept].astype(np.int32),
+        item[kept].astype(np.int32),
+        times[kept],
+        slot[kept].astype(np.int8),
+        clicked[kept],
+    )
+
+
+def _session_times(
+    chance: np.random.Generator, sessions: Int64[np.ndarray, "B"], days: float
+) -> Int64[np.ndarray, "sessions"]:
+    """Start of each session, ascending: uniform from the user's arrival, in the first half, to the end."""
+    arrival = np.repeat(chance.random(len(sessions)) / 2, sessions)
+    moment = arrival + (1 - arrival) * chance.random(len(arrival))
+    user = np.repeat(np.arange(len(sessions)), sessions)
+    moment = moment[np.lexsort((moment, user))]
+    return START + (moment * days * 86_400).astype(np.int64)
+
+
+def _draw_items(
+    world: World, chance: np.random.Generator, users: Int64[np.ndarray, "n"]
+) -> Int64[np.ndarray, "n"]:
+    """An item for each slot (eq. 3): by reach from the whole catalogue, or from one of the user's tastes."""
+    order = np.argsort(world.groups, kind="stable")
+    cumulated = np.concatenate([[0.0], np.cumsum(world.reach[order])])
+    n_groups = world.tastes.shape[1]
+    ends = np.searchsorted(world.groups[order], np.arange(n_groups + 1))
+    first, distinct = users[0], np.arange(users[0], users[-1] + 1)
+    of_user = np.minimum(np.cumsum(world.tastes[distinct], axis=1), 1) + (distinct - first)[:, None]
+    place = users - first
+    taste = (
+        np.searchsorted(of_user.ravel(), place + chance.random(len(users)), side="right") - place * n_groups
+    )
+    personal = chance.random(len(users)) < world.personal
+    low = np.where(personal, ends[np.clip(taste, 0, n_groups - 1)], 0)
+    high = np.where(personal, ends[np.clip(taste, 0, n_groups - 1) + 1], world.n_items)
+    point = cumulated[low] + chance.random(len(users)) * (cumulated[high] - cumulated[low])
+    return order[np.clip(np.searchsorted(cumulated, point, side="right") - 1, low, high - 1)]
+
+
+def _kept(
+    pairs: Int64[np.ndarray, "n"], session: Int64[np.ndarray, "n"], clicked: Bool[np.ndarray, "n"]
+) -> Int64[np.ndarray, "kept"]:
+    """Slots that are really shown: not a pair that the session shows already, nor one clicked before.
+
+    Rows come by user and time; so do the indices that are returned.
+    """
+    order = np.argsort(pairs, kind="stable")
+    pair, within, click = pairs[order], session[order], clicked[order]
+    again = np.zeros(len(order), bool)
+    again[1:] = (pair[1:] == pair[:-1]) & (within[1:] == within[:-1])
+    click &= ~again
+    before = np.cumsum(click) - click
+    start = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]]))
+    before -= np.repeat(before[start], np.diff(np.append(start, len(order))))
+    return np.sort(order[~again & (before == 0)])
+
+
+def _truth_table(truth: Truth) -> pa.Table:
+    n_items = truth.liked.shape[1]
+    columns = ("preference", "exposure", "liked", "shown", "clicked")
+    pairs = {
+        "user": np.repeat(truth.users.astype(np.int32), n_items),
+        "item": np.tile(np.arange(n_items, dtype=np.int32), len(truth.users)),
+    }
+    return pa.table(pairs | {name: getattr(truth, name).ravel() for name in columns})

@@ -6,11 +6,11 @@ Ready means: read, ids encoded, repeats collapsed, matrix of positives built. Be
 same columns. Each measurement runs in its own process; the first call of each compiled function is not
 counted (numba keeps compiled code on disk). Peak: resident memory above that of the process before reading.
 
-Predicted before writing it, from the cost of single passes: 7 times (integer ids), 4 times (text ids). Seen on
-2 cores that were shared with other work, 20 M rows, 0.9 M of them repeats: 5.4 s, 5.6 times pyarrow and a peak
-of 2.8 times the columns with integer ids; 8.5 s, 1.7 times and 1.4 times with text ids (read as dictionaries,
-which pyarrow by itself does not do). A sort of each user's items instead of two counting sorts, and masks of
-numpy instead of `compress`, had made it 8.3 times.
+Predicted before writing it, from the cost of single passes: about 7 times (integer ids); no figure for text.
+Seen on 2 cores shared with other work, 20 M rows, .9 M of them repeats: 5.4 s, 5.6 times pyarrow and
+a peak of 2.8 times the columns with integer ids; 8.5 s, 1.7 times and 1.4 times with text ids (read as
+dictionaries, which pyarrow by itself does not do). A sort of each user's items instead of two counting sorts,
+and masks of numpy instead of `compress`, had made it 8.3 times.
 """
 
 from __future__ import annotations

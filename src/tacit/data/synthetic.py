@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -55,12 +55,14 @@ class Truth:
     @property
     def false_negatives(self) -> Bool[np.ndarray, "B I"]:
         """Liked, and the log holds no click."""
-        return self.liked & ~self.clicked
+        found: np.ndarray[Any, Any] = self.liked & ~self.clicked
+        return found
 
     @property
     def never_shown(self) -> Bool[np.ndarray, "B I"]:
         """False negatives that were never shown: no log could know them."""
-        return self.liked & ~self.shown
+        found: np.ndarray[Any, Any] = self.liked & ~self.shown
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +258,9 @@ def _draw_items(
     low = np.where(personal, ends[np.clip(taste, 0, n_groups - 1)], 0)
     high = np.where(personal, ends[np.clip(taste, 0, n_groups - 1) + 1], world.n_items)
     point = cumulated[low] + chance.random(len(users)) * (cumulated[high] - cumulated[low])
-    return order[np.clip(np.searchsorted(cumulated, point, side="right") - 1, low, high - 1)]
+    drawn: np.ndarray[Any, Any] = np.searchsorted(cumulated, point, side="right") - 1
+    chosen: np.ndarray[Any, Any] = order[np.clip(drawn, low, high - 1)]
+    return chosen
 
 
 def _kept(

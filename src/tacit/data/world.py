@@ -123,7 +123,9 @@ class World:
         within = self.tastes[users][:, self.groups] / of_taste[self.groups]
         slot = ((1 - self.personal) + self.personal * within) * self.reach
         with np.errstate(divide="ignore"):
-            return -np.expm1((self.sessions[users] * self.slate)[:, None] * np.log1p(-np.minimum(slot, 1)))
+            log_missed = (self.sessions[users] * self.slate)[:, None] * np.log1p(-np.minimum(slot, 1))
+        chance: np.ndarray[Any, Any] = -np.expm1(log_missed)
+        return chance
 
     def liked(self, users: Int[np.ndarray, "B"]) -> Bool[np.ndarray, "B I"]:
         """Whether each of these users likes each item: fixed for a pair (eq. 2)."""
@@ -138,7 +140,7 @@ class World:
 
     def _chance(self, pairs: Int64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """Uniform numbers in [0, 1), a pure function of seed and pair (SplitMix64, Steele et al. 2014)."""
-        z = pairs.astype(np.uint64) + np.uint64(self.seed) * _LIKED_SALT
+        z = pairs.astype(np.uint64) + np.uint64(self.seed * int(_LIKED_SALT) % 2**64)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -193,12 +195,15 @@ def _offset(logits: Float64[np.ndarray, "n"], rate: float) -> float:
 
 
 def _unit(vectors: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray[Any, Any] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _noise(chance: np.random.Generator, n: int, dim: int) -> Float64[np.ndarray, "n dim"]:
-    return chance.standard_normal((n, dim)) / np.sqrt(dim)
+    noise: np.ndarray[Any, Any] = chance.standard_normal((n, dim)) / np.sqrt(dim)
+    return noise
 
 
 def _sigmoid(logits: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
-    return 1 / (1 + np.exp(-logits))
+    result: np.ndarray[Any, Any] = 1 / (1 + np.exp(-logits))
+    return result

@@ -146,9 +146,7 @@ class Catalogue:
         return allowed
 
 
-def _ranked(
-    recommender: Recommender, queries: Queries, k: int, exclude: CSR | None, allowed: Any
-) -> TopK:
+def _ranked(recommender: Recommender, queries: Queries, k: int, exclude: CSR | None, allowed: Any) -> TopK:
     if allowed is None:
         return recommender.recommend(queries, k, exclude=exclude)
     step = max(BLOCK_BYTES // (4 * recommender.n_items), 1)

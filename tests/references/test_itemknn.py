@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from helpers.matrices import csr_of, random_csr
-from helpers.tiny import tiny
+from helpers.tiny import random_data, tiny
 from tacit.references.itemknn import ItemKNN, ItemKNNRecommender
 from tacit.types import CSR, Queries
 
+PLAIN = ItemKNN(shrink=0, user_weight=0, normalised=False)
 WORKED = [(0, 0), (0, 1), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2), (3, 1)]
 
 
@@ -40,7 +43,7 @@ def data_of(matrix: CSR) -> object:
 
 
 def test_worked_example() -> None:
-    table = similarities(ItemKNN(shrink=0).fit(tiny(WORKED, 4, 3)))
+    table = similarities(PLAIN.fit(tiny(WORKED, 4, 3)))
     wanted = [[0, 0.666667, 0.816497], [0.666667, 0, 0.408248], [0.816497, 0.408248, 0]]
     np.testing.assert_allclose(table, wanted, atol=1e-6)
 
@@ -48,22 +51,22 @@ def test_worked_example() -> None:
 @pytest.mark.parametrize("shrink", [0.0, 10.0])
 def test_equals_sets(shrink: float) -> None:
     matrix = random_csr(np.random.default_rng(0), 60, 25, 0.15)
-    found = similarities(ItemKNN(shrink=shrink).fit(data_of(matrix)))
+    found = similarities(replace(PLAIN, shrink=shrink).fit(data_of(matrix)))
     np.testing.assert_allclose(found, cosines(matrix, shrink), atol=1e-6)
 
 
 def test_keeps_the_k_nearest_of_each_item() -> None:
     matrix = random_csr(np.random.default_rng(1), 60, 25, 0.2)
-    found, every = similarities(ItemKNN(k=4, shrink=0).fit(data_of(matrix))), cosines(matrix, 0)
+    found, every = similarities(replace(PLAIN, k=4).fit(data_of(matrix))), cosines(matrix, 0)
     for item in range(25):
-        kept = np.flatnonzero(found[:, item])
+        kept = np.flatnonzero(found[item])
         assert len(kept) <= 4
-        np.testing.assert_allclose(np.sort(found[kept, item]), np.sort(every[:, item])[-4:], atol=1e-6)
+        np.testing.assert_allclose(np.sort(found[item, kept]), np.sort(every[item])[-4:], atol=1e-6)
 
 
 def test_scores_are_sums_over_the_history() -> None:
     data = tiny(WORKED, 4, 3)
-    model = ItemKNN(shrink=0).fit(data)
+    model = PLAIN.fit(data)
     asked = Queries(np.arange(4), data.positives)
     rows = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1], [0, 1, 0]])
     np.testing.assert_allclose(model.score(asked), rows @ similarities(model), atol=1e-6)
@@ -86,3 +89,25 @@ def test_items_the_model_never_knew_are_ignored() -> None:
 def test_one_item_only() -> None:
     model = ItemKNN().fit(tiny([(0, 0)], 1, 1))
     assert model.score(Queries(np.array([0]))).tolist() == [[0.0]]
+
+
+def test_long_histories_count_less() -> None:
+    data = random_data(0, 30, 12, 120)
+    dense = np.zeros((30, 12))
+    for user in range(30):
+        dense[user, data.positives.row(user)] = len(data.positives.row(user)) ** -0.35
+    shared, norms = dense.T @ dense, np.linalg.norm(dense, axis=0)
+    wanted = shared / (np.outer(norms, norms) + 0.5)
+    np.fill_diagonal(wanted, 0)
+    found = similarities(replace(PLAIN, user_weight=0.7, shrink=0.5).fit(data))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_votes_of_an_item_sum_to_one() -> None:
+    table = similarities(ItemKNN(k=3).fit(random_data(1, 30, 12, 120)))
+    np.testing.assert_allclose(table.sum(1), 1, atol=1e-6)
+
+
+def test_an_item_without_neighbours_votes_for_none() -> None:
+    model = ItemKNN().fit(tiny([(0, 0), (1, 1), (1, 2)], 2, 3))
+    assert similarities(model)[0].tolist() == [0, 0, 0]

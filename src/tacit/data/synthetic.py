@@ -31,9 +31,9 @@ from tacit.storage import (
 KIND, VERSION = "tacit-simulation", 1
 Size = Literal["small", "medium", "large"]
 SIZES: dict[Size, Settings] = {
-    "small": Settings(users=1_000, items=600, groups=10, sessions=40, like_rate=0.12),
-    "medium": Settings(users=10_000, items=4_000, groups=25, sessions=90, like_rate=0.08),
-    "large": Settings(users=50_000, items=20_000, groups=60, sessions=90, like_rate=0.06),
+    "small": Settings(users=1_000, items=600, groups=10, sessions=75, like_rate=0.12),
+    "medium": Settings(users=10_000, items=4_000, groups=25, sessions=170, like_rate=0.08),
+    "large": Settings(users=50_000, items=20_000, groups=60, sessions=150, like_rate=0.06),
 }
 START = 1_700_000_000  # Unix seconds at which every log begins
 SECONDS_PER_SLOT = 5

@@ -37,11 +37,11 @@ class Settings:
     slate: int = 10
     days: float = 90.0
     sharpness: float = 8.0
-    spread: float = 0.7
-    quality: float = 0.8
-    popularity: float = 0.6
+    spread: float = 0.6
+    quality: float = 1.0
+    popularity: float = 0.75
     personal: float = 0.5
-    position: float = 0.7
+    position: float = 0.5
     click: float = 0.9
     noise: float = 0.02
 

@@ -20,20 +20,21 @@ def transposed(matrix: CSR) -> CSR:
 
 
 def nearest_items(
-    positives: CSR, k: int, shrink: float
+    positives: CSR, user_weights: Float32[np.ndarray, "U"], k: int, shrink: float
 ) -> tuple[Int32[np.ndarray, "N k"], Float32[np.ndarray, "N k"]]:
-    """For each item its k nearest by |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink), with the weights.
+    """For each item i its k nearest j by the cosine of columns whose entries weigh sqrt(w_u), shrunk:
 
-    Where there are fewer, items are -1 and weights 0.
-
-    Memory is N x k, never N x N; time is the sum of squared degrees of users.
+    sum of w_u over U_i & U_j / (sqrt(m_i m_j) + shrink), m_i the sum of w_u over U_i; in no order within the
+    k. Where there are fewer, items are -1 and weights 0. Memory is N x k, never N x N; time is the sum of
+    squared degrees of users.
     """
     by_item = transposed(positives)
+    users = np.repeat(user_weights, positives.degrees())
+    masses = np.bincount(positives.indices, users, minlength=positives.n_columns)
     near = np.empty((positives.n_columns, k), np.int32)
     weights = np.empty((positives.n_columns, k), np.float32)
-    compiled.nearest(
-        positives.indptr, positives.indices, by_item.indptr, by_item.indices, k, float(shrink), near, weights
-    )
+    pairs = (positives.indptr, positives.indices, by_item.indptr, by_item.indices)
+    compiled.nearest(*pairs, user_weights, masses, k, float(shrink), near, weights)
     return near, weights
 
 

@@ -19,8 +19,10 @@ from tacit.types import Objective, Sampler, Similarity
 Draw = Literal["uniform", "popularity", "in-batch", "impressions", "explicit", "mixed"]
 
 
-def _sampler(draw: Draw, negatives: int, power: float, shared: bool) -> Sampler:
-    if shared and draw not in ("uniform", "popularity"):
+def _sampler(draw: Draw, negatives: int, power: float, shared: bool | None) -> Sampler:
+    if shared is None:
+        shared = draw in ("uniform", "popularity")
+    elif shared and draw not in ("uniform", "popularity"):
         raise OptionError(f'shared candidates are drawn "uniform" or by "popularity", not "{draw}"')
     if draw == "uniform":
         return Uniform(negatives, shared)
@@ -86,7 +88,7 @@ class SampledSoftmaxScheme:
     negatives: int = 1024
     draw: Draw = "uniform"
     power: float = 0.75
-    shared: bool = True
+    shared: bool | None = None  # None: one set for the batch, where the draw allows it
     temperature: float = 0.1
     similarity: Similarity = "cosine"
     correction: bool = False  # subtract log q, for an unbiased estimate of the catalogue softmax

@@ -16,39 +16,39 @@ def nearest(
     by_user: Any,
     by_item_ptr: Any,
     by_item: Any,
+    user_weights: Any,
+    masses: Any,
     k: int,
     shrink: float,
     near: Any,
     weights: Any,
 ) -> None:
-    """For each item j the k items i of highest |U_i & U_j| / (sqrt(|U_i| |U_j|) + shrink); -1 where fewer."""
+    """For each item the k others of highest shared weight / (root of the masses + shrink); -1 if fewer."""
     n_items = by_item_ptr.size - 1
     for chunk in prange(CHUNKS):
-        counts = np.zeros(n_items, np.int32)
+        shared = np.zeros(n_items, np.float32)
         touched = np.empty(n_items, np.int32)
         for item in range(chunk * n_items // CHUNKS, (chunk + 1) * n_items // CHUNKS):
             n_touched = 0
-            degree = by_item_ptr[item + 1] - by_item_ptr[item]
             for entry in range(by_item_ptr[item], by_item_ptr[item + 1]):
                 user = by_item[entry]
                 for place in range(by_user_ptr[user], by_user_ptr[user + 1]):
                     other = by_user[place]
-                    if counts[other] == 0:
+                    if shared[other] == 0:
                         touched[n_touched] = other
                         n_touched += 1
-                    counts[other] += 1
+                    shared[other] += user_weights[user]
             kept_scores = np.full(k, -np.inf, np.float32)
             kept_items = np.full(k, n_items, np.int32)
             for place in range(n_touched):
                 other = touched[place]
                 if other != item:
-                    both = np.sqrt(np.float64(degree) * (by_item_ptr[other + 1] - by_item_ptr[other]))
-                    score = np.float32(counts[other] / (both + shrink))
+                    score = np.float32(shared[other] / (np.sqrt(masses[item] * masses[other]) + shrink))
                     if score > kept_scores[0] or (score == kept_scores[0] and other < kept_items[0]):
                         kept_scores[0] = score
                         kept_items[0] = other
                         sift(kept_scores, kept_items, k)
-                counts[other] = 0
+                shared[other] = 0
             for place in range(k):
                 found = kept_scores[place] > -np.inf
                 near[item, place] = kept_items[place] if found else -1

@@ -41,10 +41,10 @@ def test_a_kept_fit_answers_alike(options: Any, tmp_path: Path, monkeypatch: pyt
 
 def test_other_options_or_data_are_fitted_anew(tmp_path: Path) -> None:
     data = random_data(0)
-    one, _ = fitted("model", ItemKNN(shrink=0.0), data, tmp_path)
-    two, _ = fitted("model", ItemKNN(shrink=50.0), data, tmp_path)
-    assert one.weights.max() > two.weights.max()
-    three, _ = fitted("model", ItemKNN(shrink=50.0), random_data(1), tmp_path)
+    one, _ = fitted("model", ItemKNN(k=3), data, tmp_path)
+    two, _ = fitted("model", ItemKNN(k=6), data, tmp_path)
+    assert len(one.weights) < len(two.weights)
+    three, _ = fitted("model", ItemKNN(k=6), random_data(1), tmp_path)
     assert not np.array_equal(two.positives.indices, three.positives.indices)
 
 

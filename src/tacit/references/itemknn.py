@@ -20,7 +20,7 @@ class ItemKNN:
 
     S_ij = sum of w_u over U_i & U_j / (sqrt(m_i m_j) + shrink), where w_u = |I_u|^-user_weight and m_i is the
     sum of w_u over U_i: the plain cosine at user_weight 0; above it, people with long histories count less.
-    With `normalised` the votes of an item sum to one. Section 4.2 of Deshpande and Karypis has both.
+    With `normalised` the votes of an item sum to one. Both are in Deshpande and Karypis.
     """
 
     k: int = 100

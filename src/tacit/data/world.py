@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -48,9 +47,11 @@ class Settings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = _RANGES.get(field.name, (0, np.inf))
-            if not low <= value <= high:
-                raise OptionError(f"simulate: {field.name} = {value}; give a value from {low} to {high}")
+            low, high = _RANGES.get(field.name, (0, 100))
+            whole = field.type == "int"
+            if not isinstance(value, int if whole else int | float) or not low <= value <= high:
+                kind = "whole number" if whole else "number"
+                raise OptionError(f"simulate: {field.name} = {value}; give a {kind} from {low} to {high}")
         if not self.groups <= self.items or not self.slate <= self.items:
             raise OptionError(
                 "simulate: more groups or slots in a slate than items; give fewer, or more items"
@@ -177,12 +178,6 @@ def make_world(settings: Settings, seed: int) -> World:
         s.slate,
         seed,
     )
-
-
-def blocks(n: int, size: int) -> Iterator[Int64[np.ndarray, "block"]]:
-    """0 to n - 1 in runs of `size`."""
-    for start in range(0, n, size):
-        yield np.arange(start, min(start + size, n), dtype=np.int64)
 
 
 def _offset(logits: Float64[np.ndarray, "n"], rate: float) -> float:

@@ -16,6 +16,7 @@ from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
 from tacit.errors import OptionError, RunFolderError
 from tacit.evaluation.ranking import rank
+from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.run import Evidence, Run, union
 from tacit.schemes.scheme import Scheme
@@ -65,6 +66,7 @@ def train(
     plan: Plan, folder: Path | None, resume: bool, callbacks: Sequence[Callback], progress: bool
 ) -> Run:
     """Search, refit, and the run that comes out. Raises `Interrupted` after a signal was obeyed."""
+    keep_freed_memory()
     saved = newest(folder / "checkpoints") if folder is not None and resume else None
     phase = read_json(saved["state.json"])["facts"]["phase"] if saved else SEARCH
     log = JsonLog(folder / "log.jsonl") if folder is not None else None

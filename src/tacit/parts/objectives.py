@@ -103,7 +103,7 @@ class BPR:
         pairs = weights * (1 - share) * softplus(others - torch.where(kept, target, 0.0))
         count = _counted(scored)[:, 1:].sum() if self.normalise == "fixed" else (weights * (1 - share)).sum()
         loss = pairs.sum(1)
-        if bool((share > 0).any()):
+        if _any_positive(share):
             loss = loss + self._promotion(others, share * weights, kept)
         return Losses(loss * (len(loss) / count.clamp(min=1).to(loss.dtype)))
 
@@ -145,8 +145,10 @@ class SampledSoftmax:
     def __call__(self, scored: Scored) -> Losses:
         logits = scored.scores - scored.log_q if self.correction else scored.scores
         share = scored.labels[:, 1:]
-        if not bool((share > 0).any()):
-            weighted = _weighted(logits, scored.log_weights)
+        if not _any_positive(share):
+            weighted = logits + scored.log_weights
+            if bool(weighted.detach().sum().isnan()):  # +inf dropped, or a NaN
+                weighted = _weighted(logits, scored.log_weights)
             first = torch.zeros(len(weighted), dtype=torch.int64)
             return Losses(cross_entropy(weighted, first, reduction="none"))
         target, others = logits[:, 0], logits[:, 1:]
@@ -212,5 +214,10 @@ class PositiveOnly:
 
 
 def _weighted(logits: Tensor, log_weights: Tensor) -> Tensor:
-    """logits + log weights, -inf where dropped: masked before adding, so that +inf - inf is never formed."""
+    """logits + log weights, -inf and without gradient where dropped, also where the logit is +inf."""
     return logits.masked_fill(log_weights == -torch.inf, -torch.inf) + log_weights
+
+
+def _any_positive(share: Tensor) -> bool:
+    """Whether any entry is above 0; of a view that repeats one row, that row is read."""
+    return bool(((share[:1] if share.stride(0) == 0 else share) > 0).any())

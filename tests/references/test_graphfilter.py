@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from helpers.matrices import csr_of
 from helpers.tiny import Tiny, random_data, tiny
-from tacit.references.graphfilter import GraphFilter
+from tacit.kernels.neighbours import ItemGraph
+from tacit.references.graphfilter import GraphFilter, right_vectors
 from tacit.types import Queries
 
 
@@ -35,7 +37,22 @@ def test_users_and_items_without_events_get_zero() -> None:
 def test_a_rank_beyond_the_data_is_cut() -> None:
     data = random_data(1, 6, 9, 25)
     model = GraphFilter(rank=256).fit(data)
-    np.testing.assert_allclose(model.score(Queries(np.arange(6))), by_hand(data, 5, 0.3), atol=2e-5)
+    np.testing.assert_allclose(model.score(Queries(np.arange(6))), by_hand(data, 6, 0.3), atol=2e-5)
+
+
+def test_finds_the_leading_subspace_of_a_larger_graph() -> None:
+    chance = np.random.default_rng(4)
+    groups = chance.integers(0, 6, 400), chance.integers(0, 6, 300)
+    likely = np.where(groups[0][:, None] == groups[1], 0.3, 0.02)
+    matrix = csr_of([np.flatnonzero(row).tolist() for row in chance.random((400, 300)) < likely], 300)
+    found = right_vectors(ItemGraph.of(matrix), 6)
+    dense = np.zeros((400, 300))
+    for user in range(400):
+        dense[user, matrix.row(user)] = 1
+    normal = dense / np.sqrt(dense.sum(1, keepdims=True)) / np.sqrt(dense.sum(0))
+    exact = np.linalg.svd(normal)[2][:6].T
+    np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-5)
+    np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=1e-3)
 
 
 def test_equal_data_give_equal_bits() -> None:
@@ -45,4 +62,4 @@ def test_equal_data_give_equal_bits() -> None:
 
 def test_one_user_only() -> None:
     scores = GraphFilter().fit(tiny([(0, 0), (0, 1)], 1, 3)).score(Queries(np.array([0])))
-    np.testing.assert_allclose(scores, [[0.5 + 0.5, 0.5 + 0.5, 0]], atol=1e-6)
+    np.testing.assert_allclose(scores, [[1.3, 1.3, 0]], atol=1e-6)

@@ -174,11 +174,13 @@ def simulate(size: Size = "small", *, seed: int = 0, **overrides: float) -> Simu
         raise OptionError(f"simulate: no size {size!r}; sizes are {', '.join(get_args(Size))}")
     if not 0 <= seed < 2**32:
         raise OptionError(f"simulate: seed = {seed}; give a whole number from 0 to {2**32 - 1}")
-    names = [field.name for field in dataclasses.fields(Settings)]
-    for name in overrides:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+    kinds = {field.name: field.type for field in dataclasses.fields(Settings)}
+    for name, value in overrides.items():
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1, cutoff=0.0)[0]
             raise OptionError(f"simulate: no setting {name!r}; the nearest is {near!r}")
+        if kinds[name] == "int" and not isinstance(value, int):
+            raise OptionError(f"simulate: {name} = {value}; give a whole number")
     settings = dataclasses.replace(SIZES[size], **overrides)  # type: ignore[arg-type]
     world = make_world(settings, seed)
     return Simulation(settings, seed, world, *draw_log(world, settings))

@@ -48,10 +48,8 @@ class Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             low, high = _RANGES.get(field.name, (0, 100))
-            whole = field.type == "int"
-            if not isinstance(value, int if whole else int | float) or not low <= value <= high:
-                kind = "whole number" if whole else "number"
-                raise OptionError(f"simulate: {field.name} = {value}; give a {kind} from {low} to {high}")
+            if not low <= value <= high:
+                raise OptionError(f"simulate: {field.name} = {value}; give a value from {low} to {high}")
         if not self.groups <= self.items or not self.slate <= self.items:
             raise OptionError(
                 "simulate: more groups or slots in a slate than items; give fewer, or more items"

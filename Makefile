@@ -40,8 +40,9 @@ demo: setup
 bench: setup
 	TACIT_DATA=$(DATA) $(BIN)/python -m benchmarks
 
+# The tables that documents quote, printed anew.
 docs: setup
-	$(BIN)/python -m benchmarks.write_docs
+	$(BIN)/python -m benchmarks.simulator_statistics
 
 clean:
 	rm -rf $(VENV) demo build dist

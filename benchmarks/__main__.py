@@ -1,11 +1,13 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import training
+from benchmarks import evaluation, ingest, training
 
 
 def main() -> None:
     """Every table that the datasets and peers on this machine allow."""
     training.main()
+    evaluation.main()
+    ingest.main()
 
 
 if __name__ == "__main__":

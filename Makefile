@@ -21,8 +21,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	touch $@
 
 check: setup
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples reproduce
+	$(BIN)/ruff check src tests benchmarks examples reproduce
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

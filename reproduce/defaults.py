@@ -1,0 +1,152 @@
+"""Choose the table of defaults on validation parts of three sets: one cell a point of a pair's grid.
+
+    python -m reproduce.defaults [BACKBONE-SCHEME ...]     # run what has not been run
+    python -m reproduce.defaults --table                   # print the tables of docs/defaults.md
+
+A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
+on that set. The test parts are not read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from reproduce.cells import dataset, finished, run_cell
+from tacit.api import fit
+from tacit.presets import BackboneConfig, SchemePreset, by_name
+from tacit.training.optimizers import Name, OptimizerOptions
+from tacit.training.options import TrainingOptions
+
+FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train"}
+STUDY = "defaults"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of options for a pair of backbone and scheme."""
+
+    optimizer: Name
+    rate: float
+    batch_size: int
+    epochs: int
+    patience: int
+    scheme: dict[str, Any] = field(default_factory=dict)
+    backbone: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its options in a file's name."""
+        options = {"rate": self.rate, "batch": self.batch_size, **self.scheme, **self.backbone}
+        return "_".join(f"{name}-{value:g}" for name, value in options.items())
+
+
+def grid() -> dict[str, list[Point]]:
+    """Points by pair."""
+    found: dict[str, list[Point]] = {}
+    for backbone in ("mf", "gmf"):
+        found[f"{backbone}-bpr"] = [
+            Point("row-adagrad", rate, batch, 150, 5, {"negatives": 16, "l2": l2}, {"scale": 0.01})
+            for rate, batch, l2 in itertools.product((0.05, 0.1), (4096, 16384), (0.0, 1e-2))
+        ]
+        found[f"{backbone}-bce"] = [
+            Point("row-adagrad", rate, batch, 150, 5, {"negatives": 8, "l2": l2}, {"scale": 0.01})
+            for rate, batch, l2 in itertools.product((0.05, 0.1), (4096, 16384), (0.0, 1e-2))
+        ]
+        found[f"{backbone}-sampled-softmax"] = [
+            Point("row-adagrad", rate, 2048, 60, 5, {"temperature": temperature})
+            for rate, temperature in itertools.product((0.05, 0.1, 0.2), (0.1, 0.15))
+        ]
+        found[f"{backbone}-softmax"] = [
+            Point("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
+            for rate, temperature in itertools.product((0.1, 0.2), (0.1, 0.15))
+        ]
+    for scheme in ("bpr", "bce"):
+        found[f"lightgcn-{scheme}"] = [
+            Point("adam", rate, batch, 200, 5, {"negatives": 16, "l2": l2})
+            for rate, batch, l2 in itertools.product((0.01, 0.03), (8192, 32768), (1e-4, 1e-3))
+        ]
+    for scheme, batch in (("sampled-softmax", 2048), ("softmax", 2048)):
+        found[f"lightgcn-{scheme}"] = [
+            Point("adam", rate, batch, 40, 3, {"temperature": temperature})
+            for rate, temperature in itertools.product((0.003, 0.01), (0.1, 0.15))
+        ]
+    return found
+
+
+def validated(data: str, backbone: str, scheme: str, point: Point) -> dict[str, Any]:
+    """Best validation figures of one fit."""
+    began = time.perf_counter()
+    run = fit(
+        dataset(data) / f"{FILES[data]}.parquet",
+        backbone=by_name(BackboneConfig, backbone, "backbone")(**point.backbone),
+        scheme=by_name(SchemePreset, scheme, "scheme")(**point.scheme),
+        optimizer=OptimizerOptions(point.optimizer, point.rate),
+        training=TrainingOptions(point.epochs, point.batch_size, point.patience, refit=False),
+    )
+    chosen = run.config["chosen"]
+    best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
+    return {
+        "data": data,
+        "pair": [backbone, scheme],
+        "point": {**vars(point)},
+        "fit_seconds": round(time.perf_counter() - began, 1),
+        "epoch": chosen["epoch"],
+        "recall@20": best["recall@20"],
+        "ndcg@20": best["ndcg@20"],
+    }
+
+
+def scores(pair: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Finished cells of a pair by point, then by set."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in finished(f"{STUDY}/{pair}"):
+        found.setdefault(Point(**cell["point"]).name, {})[cell["data"]] = cell
+    return found
+
+
+def ranked(pair: str) -> list[tuple[float, str, dict[str, dict[str, Any]]]]:
+    """Points tried on every set, the best first."""
+    complete = {name: cells for name, cells in scores(pair).items() if set(cells) == set(FILES)}
+    if not complete:
+        return []
+    best = {data: max(cells[data]["ndcg@20"] for cells in complete.values()) for data in FILES}
+    marks = [
+        (sum(cells[data]["ndcg@20"] / best[data] for data in FILES) / len(FILES), name, cells)
+        for name, cells in complete.items()
+    ]
+    return sorted(marks, key=lambda mark: -mark[0])
+
+
+def table() -> None:
+    """Every point tried, as Markdown."""
+    for pair in grid():
+        print(f"\n### {pair}\n\n| options | score | {' | '.join(FILES)} | epochs |")
+        print("|---|--:|" + "--:|" * len(FILES) + "---|")
+        for mark, name, cells in ranked(pair):
+            shown = " | ".join(f"{cells[data]['ndcg@20']:.4f}" for data in FILES)
+            epochs = ", ".join(str(cells[data]["epoch"]) for data in FILES)
+            print(f"| {name.replace('_', ', ').replace('-', ' ')} | {mark:.3f} | {shown} | {epochs} |")
+
+
+def main() -> None:
+    """Run the missing cells of the named pairs, all without a name."""
+    if "--table" in sys.argv:
+        table()
+        return
+    logging.disable(logging.WARNING)
+    points = grid()
+    for pair in sys.argv[1:] or points:
+        backbone, _, scheme = pair.partition("-")
+        for data, point in itertools.product(FILES, points[pair]):
+            work = partial(validated, data, backbone, scheme, point)
+            run_cell(f"{STUDY}/{pair}", f"{data}_{point.name}", work, command=f"defaults {pair}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Gowalla, the split of the LightGCN paper: every model under both protocols of `reproduce.pairs`.
+
+python -m reproduce.gowalla [CELL ...]
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from reproduce.cells import chosen_cells
+from reproduce.pairs import Setting, Work, both, neighbours, reference, untouched
+from tacit.backbones.lightgcn import LightGCNConfig
+from tacit.backbones.mf import MFConfig
+from tacit.references.ease import EASE
+from tacit.references.graphfilter import GraphFilter
+from tacit.references.ials import IALS
+from tacit.references.itemknn import ItemKNN
+from tacit.schemes.plain import BPRScheme, SampledSoftmaxScheme
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+
+DATA = "gowalla"
+SETTINGS = {
+    "mf-bpr": Setting(
+        MFConfig(scale=0.01),
+        BPRScheme(negatives=16, l2=0.0),
+        OptimizerOptions("row-adagrad", 0.05),
+        TrainingOptions(epochs=100, batch_size=16384, validate_every=5, metric="recall@20"),
+    ),
+    "mf-sampled-softmax": Setting(
+        MFConfig(),
+        SampledSoftmaxScheme(),
+        OptimizerOptions("row-adagrad", 0.05),
+        TrainingOptions(epochs=40, batch_size=2048, validate_every=2, metric="recall@20"),
+    ),
+    "lightgcn-bpr": Setting(
+        LightGCNConfig(),
+        BPRScheme(negatives=16),
+        OptimizerOptions("adam", 0.03),
+        TrainingOptions(epochs=300, batch_size=65536, validate_every=10, metric="recall@20"),
+    ),
+}
+
+
+def cells() -> dict[str, Work]:
+    """All cells by name, cheap ones first."""
+    found: dict[str, Work] = {
+        "graph-filter": partial(reference, DATA, GraphFilter()),
+        "ials": partial(reference, DATA, IALS()),
+        "itemknn-cosine": partial(neighbours, DATA),
+        "itemknn": partial(reference, DATA, ItemKNN()),
+    }
+    for name, setting in SETTINGS.items():
+        found |= both(name, DATA, setting)
+    found |= untouched(DATA, ("mf", "lightgcn"), ("bpr", "bce", "sampled-softmax", "softmax"))
+    found["ease"] = partial(reference, DATA, EASE(80.0))
+    return found
+
+
+if __name__ == "__main__":
+    chosen_cells(cells(), "gowalla")

@@ -107,6 +107,39 @@ def test_a_log_that_is_not_there_is_one_line(tacit: Tacit, tmp_path: Path, name:
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("user", ""), ("item", ""), ("timestamp", "-5"), ("timestamp", "noon")]
+)
+def test_split_names_the_file_and_line_of_a_bad_cell_as_fit_does(
+    tacit: Tacit, tmp_path: Path, column: str, value: str
+) -> None:
+    path = tmp_path / "bad.csv"
+    names, *lines = LOG.splitlines()
+    cells = dict(zip(names.split(","), lines[2].split(","), strict=True)) | {column: value}
+    path.write_text("\n".join([names, *lines[:2], ",".join(cells.values()), lines[3]]) + "\n")
+    told = {verb: tacit(*verb, path, "--out", tmp_path / "out") for verb in (("data", "split"), ("fit",))}
+    assert {one.code for one in told.values()} == {2}
+    said = {one.err.splitlines()[-1] for one in told.values()}
+    assert len(said) == 1
+    assert f"{path}, column '{column}', line 4: " in said.pop()
+    assert not (tmp_path / "out").exists()
+
+
+def test_split_leaves_a_file_of_impressions_alone_and_says_so(tacit: Tacit, small: Path) -> None:
+    (small.parent / "shown.csv").write_text("user,item,timestamp\na,y,1600000000\nb,y,1600000001\n")
+    option = ("--set", f"data.impressions={small.parent / 'shown.csv'}")
+    told = tacit("data", "split", small, "--out", small.parent / "out", *option, "--json")
+    assert told.code == 0
+    assert sum(told.json["rows"].values()) == 4
+    assert "data.impressions is not split" in told.err
+
+
+def test_a_split_text_file_keeps_its_numbers_as_numbers(tacit: Tacit, small: Path) -> None:
+    assert tacit("data", "split", small, "--out", small.parent / "out").code == 0
+    schema = pq.read_schema(small.parent / "out" / "train.parquet")
+    assert schema.field("timestamp").type == pa.int64()
+
+
 def test_simulate_writes_log_impressions_and_truth(tacit: Tacit, tmp_path: Path) -> None:
     told = tacit("data", "simulate", "--out", tmp_path / "data", "--seed", 3, "--json")
     assert told.code == 0

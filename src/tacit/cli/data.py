@@ -35,7 +35,7 @@ def describe(
 ) -> None:
     """Rows, users, items, density, time span, repeats, and events per user and item of a log."""
     shared.use_threads(threads)
-    found = _read(log, config, settings)
+    found = _read(log, _options(config, settings))
     facts = _facts(found)
     if json:
         emit(facts)
@@ -82,8 +82,11 @@ def split(
     from tacit.data.split import Split, split_rows, write
 
     shared.use_threads(threads)
-    found = _read(log, config, settings)
-    source = _whole(log, config, settings, found)
+    options = _options(config, settings)
+    if options.pop("impressions") is not None:
+        say("data.impressions is not split: give fit that file as it is")
+    found = _read(log, options)
+    source = _whole(log, options, found)
     rows, kind, notes = split_rows(found, by, valid=valid, test=test, n=n, seed=seed)
     parts = {name: found.select(chosen) for name, chosen in rows.items()}
     report = audit(Split(**parts, kind=kind, notes=notes))
@@ -133,25 +136,25 @@ def _options(config: Path | None, settings: list[str] | None) -> dict[str, Any]:
     return asdict(read(config, settings or ()).data)
 
 
-def _read(log: Path, config: Path | None, settings: list[str] | None) -> Interactions:
+def _read(log: Path, options: dict[str, Any]) -> Interactions:
     """The log with all its rows, columns as the options or their names say."""
     from tacit.data.interactions import Interactions
 
-    return Interactions.read(log, **_options(config, settings), collapse=False)
+    return Interactions.read(log, **options, collapse=False)
 
 
-def _whole(log: Path, config: Path | None, settings: list[str] | None, found: Interactions) -> pa.Table:
+def _whole(log: Path, options: dict[str, Any], found: Interactions) -> pa.Table:
     """Every column of the file, row by row as `found`; ids of a text file as they were understood."""
     import pyarrow as pa
 
     from tacit.data.columns import ROLES, find_columns
+    from tacit.data.read import table_of
     from tacit.data.sources import open_source
 
-    source, options = open_source(log), _options(config, settings)
-    columns, _ = find_columns(source, {role: options[role] for role in ROLES})
-    whole = source.load(None, [])
+    source, whole = open_source(log), table_of(log)
     if not source.text:
         return whole
+    columns, _ = find_columns(source, {role: options[role] for role in ROLES})
     for name, ids, rows in (("user", found.user_ids, found.users), ("item", found.item_ids, found.items)):
         place = whole.column_names.index(columns[name])
         whole = whole.set_column(place, columns[name], ids.to_arrow().take(pa.array(rows)))

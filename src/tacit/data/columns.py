@@ -179,13 +179,10 @@ class Cells:
                 return self.column.cast(kind)
             except pa.ArrowInvalid:
                 continue
+        kinds = pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")
         for row, text in enumerate(self.column.to_pylist()):
-            try:
-                pc.cast(pa.scalar(text), pa.timestamp("ns"))
-            except pa.ArrowInvalid:
-                raise self.refuse(
-                    row, f"{text!r} is no time; write Unix seconds or ISO 8601, all alike"
-                ) from None
+            if not any(_reads_as(text, kind) for kind in kinds):
+                raise self.refuse(row, f"{text!r} is no time; write Unix seconds or ISO 8601, all alike")
         raise self.wrong("times are written in several ways; write all alike")
 
     def _numeric(self) -> pa.ChunkedArray:
@@ -216,6 +213,14 @@ class Cells:
     def _check(self, good: Bool[np.ndarray, "n"], what: str) -> None:
         if not good.all():
             raise self.refuse(int(good.argmin()), what)
+
+
+def _reads_as(text: str, kind: pa.DataType) -> bool:
+    try:
+        pa.scalar(text).cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -67,8 +67,19 @@ def test_examples_of_the_readme_run(tmp_path: Path) -> None:
             RUNNERS[kind](block, tmp_path)
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    assert links
-    assert not [link for link in links if not (ROOT / link).exists()]
+GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_python_of_the_guides_runs(guide: Path, tmp_path: Path) -> None:
+    blocks = [block for kind, block in FENCE.findall(guide.read_text("utf-8")) if kind == "python"]
+    python("\n".join(blocks), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.stem
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")) if "://" not in link]
+    assert not [link for link in links if not (page.parent / link).exists()]

@@ -101,12 +101,24 @@ class Checkpointer:
 
 
 def newest(folder: Path) -> dict[str, Path] | None:
-    """Files of the newest whole checkpoint, or None. Damaged ones are passed over with a warning."""
+    """Files of the newest whole checkpoint, or None where there is none, or only a first one cut short.
+
+    Damaged ones are passed over with a warning. Raises `ArtifactError` where no other is left.
+    """
+    refused: list[ArtifactError] = []
     for candidate in sorted(folder.glob("*-*"), reverse=True):
+        if not (candidate / storage.MANIFEST).exists():
+            continue
         try:
-            return storage.read_artifact(candidate, KIND, VERSION)
+            files = storage.read_artifact(candidate, KIND, VERSION)
         except ArtifactError as error:
-            _log.warning("passed over: %s", error)
+            refused.append(error)
+            continue
+        for damage in refused:
+            _log.warning("passed over: %s", damage)
+        return files
+    if refused:
+        raise refused[0]
     return None
 
 

@@ -49,20 +49,20 @@ def test_key_of_advances_its_generator_alone():
 
 
 def test_uniform_draws_are_uniform():
-    drawn = draw_uniform(17, NOBODY, empty_known(1, 13), 5)
+    drawn, _ = draw_uniform(17, NOBODY, empty_known(1, 13), 5)
     assert chisquare(torch.bincount(drawn.ravel(), minlength=13).numpy()).pvalue > 0.001
 
 
 def test_uniform_draws_are_uniform_over_what_is_not_known():
     known = CSR.from_pairs(np.zeros(4, np.int64), np.array([0, 3, 4, 12]), 1, 13)
-    counts = torch.bincount(draw_uniform(18, NOBODY, known, 5).ravel(), minlength=13).numpy()
+    counts = torch.bincount(draw_uniform(18, NOBODY, known, 5)[0].ravel(), minlength=13).numpy()
     assert counts[known.row(0)].sum() == 0
     assert chisquare(np.delete(counts, known.row(0))).pvalue > 0.001
 
 
 def test_alias_draws_follow_the_weights():
     weights = np.array([5.0, 1.0, 0.25, 3.0, 0.0, 10.0])
-    drawn = AliasTable(weights).draw(19, NOBODY, empty_known(1, 6), 5)
+    drawn, _ = AliasTable(weights).draw(19, NOBODY, empty_known(1, 6), 5)
     counts = torch.bincount(drawn.ravel(), minlength=6).numpy()
     assert counts[4] == 0
     kept = weights > 0
@@ -81,19 +81,19 @@ def test_the_alias_table_holds_the_whole_mass(weights):
 
 
 def test_neighbouring_cells_are_independent():
-    drawn = draw_uniform(20, NOBODY, empty_known(1, 4), 2)
+    drawn, _ = draw_uniform(20, NOBODY, empty_known(1, 4), 2)
     pairs = torch.bincount(drawn[:, 0] * 4 + drawn[:, 1], minlength=16).numpy()
     assert chisquare(pairs).pvalue > 0.001
 
 
 def test_different_keys_give_different_draws():
     known = empty_known(1, 1000)
-    assert not torch.equal(draw_uniform(1, NOBODY, known, 1), draw_uniform(2, NOBODY, known, 1))
+    assert not torch.equal(draw_uniform(1, NOBODY, known, 1)[0], draw_uniform(2, NOBODY, known, 1)[0])
 
 
 def test_the_same_key_gives_the_same_draws():
     known = empty_known(1, 1000)
-    assert torch.equal(draw_uniform(1, NOBODY, known, 1), draw_uniform(1, NOBODY, known, 1))
+    assert torch.equal(draw_uniform(1, NOBODY, known, 1)[0], draw_uniform(1, NOBODY, known, 1)[0])
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,13 +101,39 @@ def test_the_same_key_gives_the_same_draws():
 def test_known_items_are_never_drawn(seed, key, columns):
     data = random_data(seed)
     users = torch.arange(data.n_users).repeat(4)
-    for drawn in (
+    for drawn, _ in (
         draw_uniform(key, users, data.known, columns),
         AliasTable(np.arange(1.0, 21)).draw(key, users, data.known, columns),
     ):
         for user, row in zip(users.tolist(), drawn.tolist(), strict=True):
             assert not set(row) & set(data.known.row(user).tolist())
             assert all(0 <= item < data.n_items for item in row)
+
+
+def draws_of(known: CSR, users: list[int], columns: int) -> list:
+    users = torch.tensor(users)
+    table = AliasTable(np.ones(known.n_columns))
+    return [draw_uniform(5, users, known, columns), table.draw(5, users, known, columns)]
+
+
+def test_draws_have_no_mask_where_something_else_was_found():
+    known = CSR.from_pairs(np.zeros(2, np.int64), np.array([0, 2]), 1, 4)
+    assert [valid for _, valid in draws_of(known, [0] * 50, 3)] == [None, None]
+
+
+def test_draws_of_a_user_who_knows_everything_are_not_valid():
+    known = CSR.from_pairs(np.repeat(np.array([0, 1]), [4, 1]), np.array([0, 1, 2, 3, 0]), 2, 4)
+    for drawn, valid in draws_of(known, [0, 1], 3):
+        assert valid.tolist() == [[False] * 3, [True] * 3]
+        assert int(drawn.min()) >= 0
+
+
+def test_a_draw_is_valid_exactly_where_it_is_not_known():
+    items = np.arange(199)
+    known = CSR.from_pairs(np.zeros(199, np.int64), items, 1, 200)
+    for drawn, valid in draws_of(known, [0] * 60, 4):
+        assert 0 < int(valid.sum()) < valid.numel()
+        assert torch.equal(valid, drawn == 199)
 
 
 def test_draws_from_rows_are_uniform_over_the_row():

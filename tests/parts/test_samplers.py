@@ -88,6 +88,23 @@ def test_valid_candidates_are_never_known_nor_the_target(sampler, seed):
         assert not chosen & {*data.known.row(int(user)).tolist(), int(target)}
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    [Uniform(3), Popularity(3), Shown(3), Mixed((Uniform(2), Popularity(1)))],
+    ids=repr,
+)
+def test_candidates_of_a_user_who_knows_everything_are_masked(sampler):
+    data = tiny([(0, 0), (0, 1), (0, 2), (1, 0)], 3, 3, shown_pairs=[(2, 1)])
+    candidates = sampler.bind(data)(batch_from(data), seeded())
+    assert not candidates.valid[:3].any()
+    assert candidates.valid[3:].all()
+
+
+def test_candidates_have_no_mask_where_everybody_has_something_unknown():
+    data = tiny([(0, 0), (1, 1)], 2, 3)
+    assert Uniform(4).bind(data)(batch_from(data), seeded()).valid is None
+
+
 def test_shared_candidates_are_masked_only_where_they_must_be():
     data = tiny([(0, 0), (1, 1)], 2, 3)
     candidates = Uniform(50, shared=True).bind(data)(batch_from(data), seeded())

@@ -28,16 +28,19 @@ def derived_key(seed: int, *counters: int) -> int:
     return state >> 1
 
 
-def draw_uniform(key: int, users: Int[Tensor, "Q"], known: CSR, columns: int) -> Int[Tensor, "Q M"]:
-    """Uniform items that are not in the user's known row, int64.
+Draws = tuple[Int[Tensor, "Q M"], Bool[Tensor, "Q M"] | None]
 
-    A user who knows nearly everything may keep a known item after 64 tries.
+
+def draw_uniform(key: int, users: Int[Tensor, "Q"], known: CSR, columns: int) -> Draws:
+    """Uniform items that are not in the user's known row, int64, and where that held; None: everywhere.
+
+    For a user who knows nearly everything 64 tries may all be known: False there, and a known item.
     """
     result = torch.empty(len(users), columns, dtype=torch.int64)
-    compiled.uniform(
+    failed = compiled.uniform(
         np.uint64(key), users.numpy(), known.indptr, known.indices, known.n_columns, result.numpy()
     )
-    return result
+    return _marked(result, failed)
 
 
 class AliasTable:
@@ -46,10 +49,10 @@ class AliasTable:
     def __init__(self, weights: Float64[np.ndarray, "N"]) -> None:
         self.threshold, self.alias = compiled.alias_table(weights)
 
-    def draw(self, key: int, users: Int[Tensor, "Q"], known: CSR, columns: int) -> Int[Tensor, "Q M"]:
-        """Items that are not in the user's known row, int64."""
+    def draw(self, key: int, users: Int[Tensor, "Q"], known: CSR, columns: int) -> Draws:
+        """Items that are not in the user's known row, int64, and where that held, as `draw_uniform`."""
         result = torch.empty(len(users), columns, dtype=torch.int64)
-        compiled.weighted(
+        failed = compiled.weighted(
             np.uint64(key),
             users.numpy(),
             known.indptr,
@@ -58,7 +61,15 @@ class AliasTable:
             self.alias,
             result.numpy(),
         )
-        return result
+        return _marked(result, failed)
+
+
+def _marked(result: Tensor, failed: int) -> Draws:
+    """Items and mask of draws in which a failure stands as the complement of an item."""
+    if not failed:
+        return result, None
+    valid = result >= 0
+    return torch.where(valid, result, ~result), valid
 
 
 def draw_from_rows(

@@ -1,7 +1,8 @@
 """Samplers: which unlabelled items stand beside each target.
 
-Known positives and explicit noes are never proposed as unlabelled. `log_q` is the log of the expected count
-of a candidate among the M drawn, so that a softmax over them estimates the catalogue's.
+Known positives and explicit noes are never proposed as unlabelled; where candidates are shared, or tries find
+nothing else (users who know nearly everything), `valid` is False there. `log_q` is the log of the expected
+count of a candidate among the M drawn, so that a softmax over them estimates the catalogue's.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Uniform:
             others = _draw_shared(key, self.count, data)
             log_q = torch.full((self.count,), float(np.log(self.count / data.n_items)))
             return _shared(batch, others, log_q, data)
-        others = draw_uniform(key, batch.users, data.known, self.count)
-        return Candidates(batch.targets, others, self.log_count(batch.users, others))
+        others, valid = draw_uniform(key, batch.users, data.known, self.count)
+        return Candidates(batch.targets, others, self.log_count(batch.users, others), valid=valid)
 
     def log_count(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q M"]) -> Float[Tensor, "Q M"]:
         """Log of the expected count of each item among the user's draws."""
@@ -102,10 +103,10 @@ class Popularity:
         key = key_of(generator)
         if self.shared:
             nobody = empty_known(1, data.n_items)
-            others = self._table.draw(key, torch.zeros(1, dtype=torch.int64), nobody, self.count)[0]
+            others = self._table.draw(key, torch.zeros(1, dtype=torch.int64), nobody, self.count)[0][0]
             return _shared(batch, others, self._log_p[others] + float(np.log(self.count)), data)
-        others = self._table.draw(key, batch.users, data.known, self.count)
-        return Candidates(batch.targets, others, self.log_count(batch.users, others))
+        others, valid = self._table.draw(key, batch.users, data.known, self.count)
+        return Candidates(batch.targets, others, self.log_count(batch.users, others), valid=valid)
 
     def log_count(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q M"]) -> Float[Tensor, "Q M"]:
         """Log of the expected count of each item among the user's draws."""
@@ -167,8 +168,10 @@ class Shown:
         key = key_of(generator)
         others, found = draw_from_rows(key, batch.users, data.impressions, self.count)
         if self.fall_back:
-            others = torch.where(found, others, draw_uniform(key + 1, batch.users, data.known, self.count))
-        valid = None if self.fall_back or bool(found.all()) else found
+            fallen, unknown = draw_uniform(key + 1, batch.users, data.known, self.count)
+            others = torch.where(found, others, fallen)
+            found = torch.ones_like(found) if unknown is None else found | unknown
+        valid = None if bool(found.all()) else found
         return Candidates(batch.targets, others, torch.zeros(others.shape), valid=valid)
 
 
@@ -267,7 +270,7 @@ def _bound(data: TrainingData | None) -> TrainingData:
 
 def _draw_shared(key: int, count: int, data: TrainingData) -> Int[Tensor, "M"]:
     nobody: CSR = empty_known(1, data.n_items)
-    return draw_uniform(key, torch.zeros(1, dtype=torch.int64), nobody, count)[0]
+    return draw_uniform(key, torch.zeros(1, dtype=torch.int64), nobody, count)[0][0]
 
 
 def _shared(batch: Batch, others: Tensor, log_q: Tensor, data: TrainingData) -> Candidates:

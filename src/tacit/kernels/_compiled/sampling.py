@@ -34,9 +34,13 @@ def contains(indices: Any, low: int, high: int, value: Any) -> bool:
 
 
 @jit(parallel=True)
-def uniform(key: Any, users: Any, indptr: Any, indices: Any, n_items: int, result: Any) -> None:
-    """Uniform items outside each user's known row; after TRIES the last draw is kept."""
+def uniform(key: Any, users: Any, indptr: Any, indices: Any, n_items: int, result: Any) -> int:
+    """Uniform items outside each user's known row; after TRIES the complement of the last, which is known.
+
+    Returns the number of these.
+    """
     n_queries, n_columns = result.shape
+    failed = 0
     rows_base, base = indptr.ctypes.data, indices.ctypes.data
     for query in prange(n_queries):
         if query + 2 * AHEAD < n_queries:
@@ -52,15 +56,18 @@ def uniform(key: Any, users: Any, indptr: Any, indices: Any, n_items: int, resul
                 item = np.int64(((bits >> np.uint64(32)) * np.uint64(n_items)) >> np.uint64(32))
                 if not contains(indices, low, high, item):
                     break
+            else:
+                item = ~item
+                failed += 1
             result[query, column] = item
+    return failed
 
 
 @jit(parallel=True)
-def weighted(
-    key: Any, users: Any, indptr: Any, indices: Any, threshold: Any, alias: Any, result: Any
-) -> None:
-    """Items by an alias table (Walker 1977), outside each user's known row."""
+def weighted(key: Any, users: Any, indptr: Any, indices: Any, threshold: Any, alias: Any, result: Any) -> int:
+    """Items by an alias table (Walker 1977), outside each user's known row; failures as in `uniform`."""
     n_queries, n_columns = result.shape
+    failed = 0
     n_items = threshold.size
     rows_base, base = indptr.ctypes.data, indices.ctypes.data
     for query in prange(n_queries):
@@ -79,7 +86,11 @@ def weighted(
                     item = np.int64(alias[item])
                 if not contains(indices, low, high, item):
                     break
+            else:
+                item = ~item
+                failed += 1
             result[query, column] = item
+    return failed
 
 
 @jit(parallel=True)

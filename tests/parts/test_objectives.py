@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -206,6 +208,33 @@ def test_a_row_whose_candidates_are_all_gone_costs_the_softmax_nothing(promoted)
     assert at.grad.isfinite().all()
     if not promoted:
         assert loss.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_a_softmax_row_without_a_valid_candidate_is_left_out_of_the_mean(promoted):
+    at = torch.cat([scores().detach(), scores().detach()[:1]]).requires_grad_()
+    valid = torch.ones(3, 5, dtype=torch.bool)
+    valid[1, 1:], valid[0, 3] = False, False
+    weights = torch.zeros(3, 5, dtype=torch.float64).masked_fill(~valid, -torch.inf)
+    labels = torch.zeros(3, 5, dtype=torch.float64)
+    labels[:, 0], labels[2, 2] = 1, 0.5 * promoted
+    observed = ~valid
+    observed[:, 0] = True
+
+    def of(rows: list[int], table: Tensor) -> Losses:
+        told = {"labels": labels[rows], "log_weights": weights[rows], "observed": observed[rows]}
+        return SampledSoftmax()(scored_of(table[rows], **told))
+
+    assert mean(of([0, 1, 2], at)) == pytest.approx(mean(of([0, 2], at)), abs=1e-12)
+    whole = torch.autograd.grad(of([0, 1, 2], at).labelled.sum() / 3, at)[0]
+    rest = torch.autograd.grad(of([0, 2], at).labelled.sum() / 2, at)[0]
+    torch.testing.assert_close(whole, rest, rtol=0, atol=1e-12)
+
+
+def test_a_softmax_row_that_costs_nothing_counts_where_it_has_a_candidate():
+    at = tensor([[900.0, 0.0], [0.0, 0.0]])
+    weights = torch.zeros(2, 2, dtype=torch.float64)
+    assert mean(SampledSoftmax()(scored_of(at, log_weights=weights))) == pytest.approx(0.5 * math.log(2))
 
 
 def test_bpr_with_every_candidate_gone_is_zero():

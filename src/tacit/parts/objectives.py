@@ -126,7 +126,8 @@ class SampledSoftmax:
 
     Logits are scores less `log_q` (where `correction`: an unbiased estimate of the catalogue softmax, Bengio
     and Senecal 2008) plus log weights. A candidate with soft label rho is promoted beside the target: it
-    competes, as the target does, with the mass (1 - rho) e^s kept of all others.
+    competes, as the target does, with the mass (1 - rho) e^s kept of all others. Rows without any candidate
+    beside the target cost nothing and are left out of the batch's mean.
     """
 
     temperature: float = 1.0
@@ -150,7 +151,7 @@ class SampledSoftmax:
             if bool(weighted.detach().sum().isnan()):  # +inf dropped, or a NaN
                 weighted = _weighted(logits, scored.log_weights)
             first = torch.zeros(len(weighted), dtype=torch.int64)
-            return Losses(cross_entropy(weighted, first, reduction="none"))
+            return Losses(_over_rows_that_count(cross_entropy(weighted, first, reduction="none"), scored))
         target, others = logits[:, 0], logits[:, 1:]
         mass = scored.log_weights[:, 1:] + torch.log1p(-share)
         rest = _weighted(others, mass).logsumexp(1)
@@ -160,7 +161,7 @@ class SampledSoftmax:
         loss = torch.logaddexp(rest, target) - target
         weights = torch.where(promoted, share * scored.log_weights[:, 1:].exp(), 0.0)
         loss = (loss + torch.where(promoted, weights * own, 0.0).sum(1)) / (1 + weights.sum(1))
-        return Losses(loss)
+        return Losses(_over_rows_that_count(loss, scored))
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -216,6 +217,19 @@ class PositiveOnly:
 def _weighted(logits: Tensor, log_weights: Tensor) -> Tensor:
     """logits + log weights, -inf and without gradient where dropped, also where the logit is +inf."""
     return logits.masked_fill(log_weights == -torch.inf, -torch.inf) + log_weights
+
+
+def _over_rows_that_count(loss: Tensor, scored: Scored) -> Tensor:
+    """Rows scaled so that their mean is the one over rows that have a candidate beside the target.
+
+    One that has none costs exactly 0, so only rows that do are looked at, and none where nothing is dropped.
+    """
+    empty = (loss.detach() == 0).nonzero()[:, 0]
+    if len(empty) == 0 or scored.log_weights.stride(0) == 0:
+        return loss
+    candidates = (scored.log_weights[empty, 1:] > -torch.inf) | ~scored.observed[empty, 1:]
+    left_out = int((~candidates.any(1)).sum())
+    return loss * (len(loss) / max(len(loss) - left_out, 1)) if left_out else loss
 
 
 def _any_positive(share: Tensor) -> bool:

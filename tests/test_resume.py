@@ -19,7 +19,7 @@ import pytest
 SCRIPT = """
 import sys
 import tacit
-from tacit.fitting import Interrupted
+from tacit.errors import Interrupted
 log, out = sys.argv[1:3]
 try:
     tacit.fit(

@@ -72,7 +72,8 @@ def fit(
     `nn.Module` that is a `Backbone`; a `Scheme`). `start`: "ials", or the folder of an earlier run to go on
     from. `out`: the run folder, where checkpoints are kept and the run is saved; `resume` goes on there.
 
-    Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use.
+    Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use; `Interrupted`
+    after SIGTERM or SIGINT, once a checkpoint is saved.
     """
     options, training, optimizer = (
         data or DataOptions(),

@@ -13,6 +13,7 @@
     │   ├── StorageError          the disk said no: full, read-only, not there
     │   ├── MissingExtra          an optional package that is not installed
     │   └── Diverged              a loss term became NaN or infinite
+    ├── Interrupted               a signal stopped training; the command line exits with 128 + its number
     └── InternalError             a broken promise of ours; the command line exits with 1
 """
 
@@ -62,6 +63,14 @@ class MissingExtra(UserError):
 
 class Diverged(UserError):
     """A loss term became NaN or infinite; the message names step, term and the last good checkpoint."""
+
+
+class Interrupted(TacitError):
+    """Training was stopped by a signal, of this number; the run folder resumes."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class InternalError(TacitError):

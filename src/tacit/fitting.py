@@ -14,7 +14,7 @@ import torch
 
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
-from tacit.errors import OptionError, RunFolderError
+from tacit.errors import Interrupted, OptionError
 from tacit.evaluation.ranking import rank
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
@@ -22,7 +22,7 @@ from tacit.run import Evidence, Run, union
 from tacit.schemes.scheme import Scheme
 from tacit.storage import read_json
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
-from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
+from tacit.training.checkpoint import Checkpointer, newest, restore
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
@@ -32,10 +32,6 @@ SEARCH, REFIT = "1-search", "2-refit"
 INITIAL, META_SPLIT = 5, 6
 VALIDATION_USERS = 10_000
 _log = logging.getLogger("tacit")
-
-
-class Interrupted(RunFolderError):
-    """Training was stopped by a signal; the run folder resumes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +131,7 @@ def _phase(
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     if progress:
         watching.append(Progress("search" if search else "refit"))
+    keeper = None
     with ExitStack() as stack:
         if folder is not None:
             keeper = Checkpointer(
@@ -158,9 +155,11 @@ def _phase(
             position=position,
             meta_loader=meta_loader,
         )
-    if reason == INTERRUPTED:
-        raise Interrupted(f"stopped at step {position.step} by a signal; go on with --resume")
-    _log.info("%s: %s", phase[2:], reason)
+    if keeper is not None and keeper.signal:
+        told = f"stopped at step {position.step} by a signal; go on with --resume"
+        raise Interrupted(told, keeper.signal)
+    if not progress:
+        _log.info("%s: %s", phase[2:], reason)
     return step, stopping
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,3 +122,30 @@ def test_a_mistake_exits_with_2_and_writes_no_run(
     assert "Traceback" not in told.err
     assert not (tmp_path / "run" / "manifest.json").exists()
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_fit_says_once_why_each_phase_ended(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    told = tacit("fit", place.log, "--out", tmp_path / "run", *QUICK)
+    lines = told.err.splitlines()
+    assert lines.count("search: all epochs done") == 1
+    assert lines.count("refit: all epochs done") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_fit_obeys_a_signal_with_the_exit_code_that_shells_expect(
+    place: Place, tmp_path: Path, number: signal.Signals
+) -> None:
+    long = ("--set", "training.epochs=100000", "--set", "training.patience=100000")
+    command = [sys.executable, "-m", "tacit", "fit", str(place.log), "--out", str(tmp_path / "run"), *long]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log, deadline = tmp_path / "run" / "log.jsonl", time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    last = said.splitlines()[-1]
+    assert last.startswith("tacit: stopped at step ")
+    assert last.endswith("by a signal; go on with --resume")
+    assert "Traceback" not in said
+    assert list((tmp_path / "run" / "checkpoints").glob("1-search-*"))

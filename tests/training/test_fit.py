@@ -192,6 +192,15 @@ def test_a_callback_may_end_training_after_an_epoch():
     assert run.position.epoch == 2
 
 
+def test_a_stop_after_a_step_is_told_as_the_end_of_training():
+    run, heard = small(), Heard(stop_step=3)
+    assert run.fit(9, callbacks=[heard]) == "enough steps"
+    assert [event.reason for event in heard.of(FitEnd)] == ["enough steps"]
+    assert heard.of(FitEnd)[0].clock.step == run.position.step == 4
+    assert isinstance(heard.events[-1], FitEnd)
+    assert not heard.of(EpochEnd)
+
+
 def test_every_callback_hears_an_event_that_ends_training():
     first, second = Heard(stop_epoch=0), Heard()
     small().fit(9, callbacks=[first, second])

@@ -1,4 +1,4 @@
-"""The command `tacit`: verbs, and exit codes 0 (fine), 2 (the user's mistake), 1 (ours).
+"""The command `tacit`: verbs, and exit codes 0 (fine), 2 (the user's mistake), 1 (ours), 128 + n (signal n).
 
 Nothing heavy is imported before a verb runs, so that help is quick.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import typer
 
 from tacit.cli import data, evaluate, fit, output, recommend, shared
-from tacit.errors import UserError
+from tacit.errors import Interrupted, TacitError, UserError
 
-FINE, OURS, MISTAKE = 0, 1, 2
+FINE, OURS, MISTAKE, SIGNAL = 0, 1, 2, 128
 # Older releases of typer use the package click, newer ones a copy of it: this finds the error of either.
 BadUsage: Any = next(kind for kind in typer.BadParameter.mro() if kind.__name__ == "ClickException")
 
@@ -49,7 +49,11 @@ def outcome(arguments: Sequence[str]) -> int:
         error.show()
         return MISTAKE
     except UserError as error:
-        return _told(error)
+        _tell(error)
+        return MISTAKE
+    except Interrupted as error:
+        _tell(error)
+        return SIGNAL + error.signal
     except Exception:
         traceback.print_exc()
         sys.stderr.write(
@@ -58,9 +62,8 @@ def outcome(arguments: Sequence[str]) -> int:
         return OURS
 
 
-def _told(error: UserError) -> int:
+def _tell(error: TacitError) -> None:
     sys.stderr.write(f"tacit: {' '.join(str(error).split())}\n")
-    return MISTAKE
 
 
 def run() -> None:

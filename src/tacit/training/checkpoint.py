@@ -29,13 +29,13 @@ from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 _log = logging.getLogger("tacit")
 KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2
-INTERRUPTED = "interrupted"
 
 
 class Checkpointer:
     """Saves every `every_steps` steps and at least every `every_seconds` seconds, and at SIGTERM and SIGINT.
 
     As a context manager it listens to the signals: the step at hand is finished, saved, and training stops.
+    `signal` is the number of the one heard, 0 before any.
     `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
     """
 
@@ -54,7 +54,7 @@ class Checkpointer:
         self.folder, self.step, self.optimizer, self.position = folder, step, optimizer, position
         self.facts, self.stateful = facts, stateful
         self.every_steps, self.every_seconds = every_steps, every_seconds
-        self._saved, self._signal = time.monotonic(), 0
+        self._saved, self.signal = time.monotonic(), 0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Checkpointer:
@@ -68,17 +68,17 @@ class Checkpointer:
             signal.signal(number, handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._signal:
+        if self.signal:
             raise KeyboardInterrupt
-        self._signal = number
+        self.signal = number
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if not isinstance(event, StepEnd):
             return None
         due = self.position.step % self.every_steps == 0
-        if self._signal or due or time.monotonic() - self._saved > self.every_seconds:
+        if self.signal or due or time.monotonic() - self._saved > self.every_seconds:
             self.save()
-        return Stop(INTERRUPTED) if self._signal else None
+        return Stop("interrupted") if self.signal else None
 
     def save(self) -> None:
         """Write a checkpoint of this moment, then drop all but the newest two."""

@@ -77,7 +77,9 @@ def fit(
                 position.sums[name] = position.sums.get(name, 0.0) + value
             stop = _tell(callbacks, StepEnd(clock, terms, len(batch)))
             if stop:
-                return stop.reason
+                break
+        if stop:
+            break
         seconds = time.perf_counter() - started
         clock = Clock(position.epoch, epochs, position.step, loader.steps)
         means = {name: value / max(position.within, 1) for name, value in position.sums.items()}

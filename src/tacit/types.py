@@ -62,7 +62,9 @@ class CSR:
         rows: Int[np.ndarray, "pairs"], columns: Int[np.ndarray, "pairs"], n_rows: int, n_columns: int
     ) -> CSR:
         """Distinct pairs, sorted. Pairs may repeat and come in any order."""
-        key = np.unique(rows.astype(np.int64) * n_columns + columns)
+        key = np.sort(rows.astype(np.int64) * n_columns + columns)
+        if len(key):
+            key = key[np.concatenate([[True], key[1:] != key[:-1]])]
         indptr = np.searchsorted(key, np.arange(n_rows + 1, dtype=np.int64) * n_columns)
         return CSR(indptr.astype(np.int64), (key % max(n_columns, 1)).astype(np.int32), n_columns)
 

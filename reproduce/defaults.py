@@ -1,7 +1,6 @@
 """Choose the table of defaults on validation parts of three sets: one cell a point of a pair's grid.
 
-    python -m reproduce.defaults [BACKBONE-SCHEME ...]     # run what has not been run
-    python -m reproduce.defaults --table                   # print the tables of docs/defaults.md
+    python -m reproduce.defaults [BACKBONE-SCHEME ...]
 
 A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
 on that set. The test parts are not read.
@@ -102,43 +101,19 @@ def validated(data: str, backbone: str, scheme: str, point: Point) -> dict[str, 
     }
 
 
-def scores(pair: str) -> dict[str, dict[str, dict[str, Any]]]:
-    """Finished cells of a pair by point, then by set."""
+def ranked(pair: str) -> list[tuple[float, dict[str, dict[str, Any]]]]:
+    """Score and cells by set of every point tried on all sets, the best first."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in finished(f"{STUDY}/{pair}"):
         found.setdefault(Point(**cell["point"]).name, {})[cell["data"]] = cell
-    return found
-
-
-def ranked(pair: str) -> list[tuple[float, str, dict[str, dict[str, Any]]]]:
-    """Points tried on every set, the best first."""
-    complete = {name: cells for name, cells in scores(pair).items() if set(cells) == set(FILES)}
-    if not complete:
-        return []
-    best = {data: max(cells[data]["ndcg@20"] for cells in complete.values()) for data in FILES}
-    marks = [
-        (sum(cells[data]["ndcg@20"] / best[data] for data in FILES) / len(FILES), name, cells)
-        for name, cells in complete.items()
-    ]
-    return sorted(marks, key=lambda mark: -mark[0])
-
-
-def table() -> None:
-    """Every point tried, as Markdown."""
-    for pair in grid():
-        print(f"\n### {pair}\n\n| options | score | {' | '.join(FILES)} | epochs |")
-        print("|---|--:|" + "--:|" * len(FILES) + "---|")
-        for mark, name, cells in ranked(pair):
-            shown = " | ".join(f"{cells[data]['ndcg@20']:.4f}" for data in FILES)
-            epochs = ", ".join(str(cells[data]["epoch"]) for data in FILES)
-            print(f"| {name.replace('_', ', ').replace('-', ' ')} | {mark:.3f} | {shown} | {epochs} |")
+    complete = [cells for cells in found.values() if set(cells) == set(FILES)]
+    best = {data: max((cells[data]["ndcg@20"] for cells in complete), default=1.0) for data in FILES}
+    scores = [sum(cells[data]["ndcg@20"] / best[data] for data in FILES) / len(FILES) for cells in complete]
+    return sorted(zip(scores, complete, strict=True), key=lambda pair: -pair[0])
 
 
 def main() -> None:
     """Run the missing cells of the named pairs, all without a name."""
-    if "--table" in sys.argv:
-        table()
-        return
     logging.disable(logging.WARNING)
     points = grid()
     for pair in sys.argv[1:] or points:

@@ -9,13 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tacit.api import DataOptions, evaluate, fit
+    from tacit.api import evaluate, fit
     from tacit.backbones.lightgcn import LightGCNConfig
     from tacit.backbones.mf import GMFConfig, MFConfig
     from tacit.data.interactions import Interactions
     from tacit.data.split import Split, split
     from tacit.data.synthetic import simulate
     from tacit.evaluation.compare import compare
+    from tacit.planning import DataOptions
     from tacit.run import Run, load
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
     from tacit.schemes.scheme import Scheme
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tacit.training.options import TrainingOptions
 
 _HOME = {
-    "DataOptions": "tacit.api",
+    "DataOptions": "tacit.planning",
     "GMFConfig": "tacit.backbones.mf",
     "Interactions": "tacit.data.interactions",
     "LightGCNConfig": "tacit.backbones.lightgcn",

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from tacit.api import DataOptions
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own
 from tacit.defaults import suggested
 from tacit.errors import OptionError
+from tacit.planning import DataOptions
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions

@@ -1,0 +1,167 @@
+"""What `api.fit` decides before the first step: data read, validation part chosen, options resolved."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tacit.data.audit import audit
+from tacit.data.interactions import Interactions
+from tacit.data.split import Split, validation
+from tacit.defaults import suggested
+from tacit.errors import OptionError
+from tacit.fitting import INITIAL, Plan, options_of
+from tacit.kernels.sampling import derived_key
+from tacit.presets import BackboneConfig, SchemePreset, by_name
+from tacit.run import load
+from tacit.schemes.scheme import Scheme
+from tacit.starts import start_values
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+
+_log = logging.getLogger("tacit")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which columns hold what (None: guessed from their names, and said), and what counts as a yes."""
+
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    position: str | None = None
+    rating: str | None = None
+    label: str | None = None
+    weight: str | None = None
+    shown: str | None = None
+    threshold: float | None = None  # ratings from here on are a yes, below an explicit no
+    impressions: str | None = None  # a file of items shown without action
+
+
+def read(source: Any, options: DataOptions, **more: Any) -> Interactions:
+    """A log as the options say; `Interactions` as they are. Raises `DataError`."""
+    if isinstance(source, Interactions):
+        return source
+    return Interactions.read(source, **asdict(options), **more)
+
+
+def made(
+    train: Any,
+    valid: Any,
+    backbone: Any,
+    scheme: Any,
+    options: DataOptions,
+    training: TrainingOptions,
+    optimizer: OptimizerOptions,
+    seed: int,
+    start: str | Path | None,
+) -> Plan:
+    """The plan of one run. Raises subclasses of `UserError`."""
+    log = read(train, options)
+    earlier = load(start) if start not in (None, "ials", "noise") and start is not None else None
+    if earlier is not None:
+        ids = (
+            earlier.user_ids.extended(log.user_ids.to_arrow()),
+            earlier.item_ids.extended(log.item_ids.to_arrow()),
+        )
+        log = log.with_vocabulary(*ids)
+    if valid is None:
+        part, held_out = validation(log, seed)
+        people = int((held_out.positives.degrees() > 0).sum())
+        _log.info(
+            "validation: %d %s events of %d users, held out to choose the number of steps",
+            *(len(held_out), "last" if log.clock is not None else "random", people),
+        )
+        split = Split(part, held_out, None, kind="validation")
+        whole = log
+    else:
+        given = read(valid, replace(options, threshold=log.threshold, impressions=None), part=True)
+        split = Split.given(log, given, None)
+        assert split.valid is not None
+        part, held_out = split.train, split.valid
+        whole = part.concat(held_out)
+    for note in split.notes:
+        _log.info("%s", note)
+    report = audit(split)
+    for finding in report.findings():
+        _log.info("audit: %s", finding)
+    names = _use(backbone), _use(scheme)
+    table = suggested(*names)
+    config, make = _backbone(backbone, table.backbone)
+    preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
+    built: Scheme = preset if isinstance(preset, Scheme) else preset.build()
+    name = table.optimizer if optimizer.use == "auto" else optimizer.use
+    rate = optimizer.rate or table.rate
+    refit = (valid is None) if training.refit is None else training.refit
+    values = {
+        "epochs": training.epochs or table.epochs,
+        "batch_size": training.batch_size or table.batch_size,
+        "patience": training.patience or table.patience,
+    }
+    _log.info(
+        "backbone %s, scheme %s, optimiser %s at rate %g, batches of %d, at most %d epochs; "
+        "untouched options come from the table of defaults",
+        *(*names, name, rate, values["batch_size"], values["epochs"]),
+    )
+    recorded = {
+        "data": asdict(options),
+        "backbone": config,
+        "scheme": options_of(preset),
+        "training": {**asdict(training), **values, "refit": refit},
+        "optimizer": {"use": name, "rate": rate},
+        "seed": seed,
+        "start": None if start is None else str(start),
+    }
+
+    def build(trained: Interactions) -> Any:
+        made = make(trained, torch.Generator().manual_seed(derived_key(seed, INITIAL)))
+        start_values(made, trained, start, earlier)
+        return made
+
+    return Plan(
+        train=part,
+        valid=held_out,
+        whole=whole,
+        make_backbone=build,
+        scheme=built,
+        optimizer=name,
+        rate=rate,
+        validate_every=training.validate_every,
+        metric=training.metric,
+        refit=refit,
+        meta=training.meta,
+        checkpoint_every=training.checkpoint_every,
+        seed=seed,
+        config=recorded,
+        facts={
+            "data": log.fingerprint(),
+            "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
+            "audit": report.to_dict(),
+        },
+        **values,
+    )
+
+
+def _use(value: Any) -> str:
+    return value if isinstance(value, str) else str(getattr(value, "use", type(value).__name__))
+
+
+def _backbone(value: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Its recorded options, and a function (data, generator) that makes it."""
+    if isinstance(value, str):
+        value = by_name(BackboneConfig, value, "backbone")(**options)
+    if hasattr(value, "build"):
+        return options_of(value), value.build
+    if isinstance(value, torch.nn.Module):
+        initial = {name: tensor.clone() for name, tensor in value.state_dict().items()}
+
+        def again(data: Interactions, generator: torch.Generator) -> torch.nn.Module:
+            value.load_state_dict(initial)
+            return value
+
+        return options_of(value), again
+    raise OptionError(f"a backbone is a name, a configuration or an nn.Module, not {type(value).__name__}")

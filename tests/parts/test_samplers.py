@@ -206,3 +206,10 @@ def test_a_mixture_needs_two():
 def test_a_mixture_refuses_shared_candidates():
     with pytest.raises(OptionError, match="shared = false"):
         Mixed((Uniform(), Uniform(shared=True)))
+
+
+def test_what_is_not_valid_holds_the_rows_target():
+    data = Tiny(np.array([0, 1]), np.array([2, 4]), 2, 5, no_pairs=[(0, 3)])
+    candidates = Explicit(2).bind(data)(batch_of([0, 1], [2, 4]), seeded())
+    assert candidates.others.tolist() == [[3, 3], [4, 4]]
+    assert candidates.valid.tolist() == [[True, True], [False, False]]

@@ -59,7 +59,7 @@ class Uniform:
             log_q = torch.full((self.count,), float(np.log(self.count / data.n_items)))
             return _shared(batch, others, log_q, data)
         others, valid = draw_uniform(key, batch.users, data.known, self.count)
-        return Candidates(batch.targets, others, self.log_count(batch.users, others), valid=valid)
+        return _own(batch, others, self.log_count(batch.users, others), valid)
 
     def log_count(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q M"]) -> Float[Tensor, "Q M"]:
         """Log of the expected count of each item among the user's draws."""
@@ -106,7 +106,7 @@ class Popularity:
             others = self._table.draw(key, torch.zeros(1, dtype=torch.int64), nobody, self.count)[0][0]
             return _shared(batch, others, self._log_p[others] + float(np.log(self.count)), data)
         others, valid = self._table.draw(key, batch.users, data.known, self.count)
-        return Candidates(batch.targets, others, self.log_count(batch.users, others), valid=valid)
+        return _own(batch, others, self.log_count(batch.users, others), valid)
 
     def log_count(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q M"]) -> Float[Tensor, "Q M"]:
         """Log of the expected count of each item among the user's draws."""
@@ -172,7 +172,7 @@ class Shown:
             others = torch.where(found, others, fallen)
             found = torch.ones_like(found) if unknown is None else found | unknown
         valid = None if bool(found.all()) else found
-        return Candidates(batch.targets, others, torch.zeros(others.shape), valid=valid)
+        return _own(batch, others, torch.zeros(others.shape), valid)
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Explicit:
     def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates:
         data = _bound(self._data)
         others, found = draw_from_rows(key_of(generator), batch.users, data.noes, self.count)
-        return Candidates(batch.targets, others, torch.zeros(others.shape), valid=found, observed=found)
+        return _own(batch, others, torch.zeros(others.shape), found, observed=found)
 
 
 @dataclass(frozen=True)
@@ -276,3 +276,12 @@ def _draw_shared(key: int, count: int, data: TrainingData) -> Int[Tensor, "M"]:
 def _shared(batch: Batch, others: Tensor, log_q: Tensor, data: TrainingData) -> Candidates:
     valid = unknown_to(batch.users, batch.targets, others, data.known)
     return Candidates(batch.targets, others, log_q, valid=valid)
+
+
+def _own(
+    batch: Batch, others: Tensor, log_q: Tensor, valid: Tensor | None, observed: Tensor | None = None
+) -> Candidates:
+    """Candidates per query. What is not valid holds the row's target: no stranger is regularised for it."""
+    if valid is not None:
+        others = torch.where(valid, others, batch.targets[:, None])
+    return Candidates(batch.targets, others, log_q, valid=valid, observed=observed)

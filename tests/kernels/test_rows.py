@@ -173,6 +173,19 @@ def test_gather_dot_of_nothing(shape):
     assert dense(right.grad).abs().sum() == 0
 
 
+@pytest.mark.parametrize("wrong", [-1, 5, 2**40])
+def test_gather_dot_names_a_user_out_of_range(wrong):
+    with pytest.raises(IndexError, match=f"user {wrong} is out of range: the table has 5 rows"):
+        gather_dot(torch.ones(5, 3), torch.ones(7, 3), torch.tensor([0, wrong]), torch.tensor([[1], [6]]))
+
+
+@pytest.mark.parametrize("wrong", [-3, 7, 2**40])
+def test_gather_dot_names_an_item_out_of_range(wrong):
+    items = torch.tensor([[1, 6], [wrong, 0]])
+    with pytest.raises(IndexError, match=f"item {wrong} is out of range: the table has 7 rows"):
+        gather_dot(torch.ones(5, 3), torch.ones(7, 3), torch.tensor([0, 4]), items)
+
+
 @pytest.mark.parametrize("cosine", [False, True])
 def test_zero_rows_give_finite_scores_and_gradients(cosine):
     left, right = torch.zeros(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True)

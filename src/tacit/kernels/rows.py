@@ -92,6 +92,8 @@ class _GatherDot(torch.autograd.Function):
     def forward(
         ctx: Any, left: Tensor, right: Tensor, users: Tensor, items: Tensor, cosine: bool
     ) -> tuple[Tensor, Tensor]:
+        _check_range(users, len(left), "user")
+        _check_range(items, len(right), "item")
         scores = torch.empty(items.shape, dtype=left.dtype)
         norms = torch.empty(len(users), dtype=left.dtype)
         arrays = [_array(tensor) for tensor in (left, right, users, items)]
@@ -143,6 +145,16 @@ class _GatherDot(torch.autograd.Function):
         return results[0], results[1], None, None, None
 
 
+def _check_range(ids: Tensor, n_rows: int, what: str) -> None:
+    """Compiled passes read whatever memory an id points at. By numpy: no threads to wake."""
+    if ids.numel() == 0:
+        return
+    array = ids.numpy()
+    for wrong in (int(array.min()), int(array.max())):
+        if not 0 <= wrong < n_rows:
+            raise IndexError(f"{what} {wrong} is out of range: the table has {n_rows} rows")
+
+
 def gather_dot(
     user_table: Float[Tensor, "U d"],
     item_table: Float[Tensor, "N d"],
@@ -157,6 +169,8 @@ def gather_dot(
     where `cosine`. Second value: half the sum over occurrences of the squared norms of all rows read,
     `(|user rows|^2 + |item rows|^2) / 2`: L2 on batch rows at the price of nothing. Gradients as in
     `take_rows`, one per table, for both values together.
+
+    Raises `IndexError` that names the id and the table's size where one is out of range.
     """
     if user_table.device.type != "cpu":
         user_rows, item_rows = take_rows(user_table, users), take_rows(item_table, items)

@@ -46,36 +46,42 @@ class Point:
 
 
 def grid() -> dict[str, list[Point]]:
-    """Points by pair."""
-    found: dict[str, list[Point]] = {}
-    for backbone in ("mf", "gmf"):
-        found[f"{backbone}-bpr"] = [
-            Point("row-adagrad", rate, batch, 150, 5, {"negatives": 16, "l2": l2}, {"scale": 0.01})
-            for rate, batch, l2 in itertools.product((0.05, 0.1), (4096, 16384), (0.0, 1e-2))
-        ]
-        found[f"{backbone}-bce"] = [
-            Point("row-adagrad", rate, batch, 150, 5, {"negatives": 8, "l2": l2}, {"scale": 0.01})
-            for rate, batch, l2 in itertools.product((0.05, 0.1), (4096, 16384), (0.0, 1e-2))
-        ]
-        found[f"{backbone}-sampled-softmax"] = [
-            Point("row-adagrad", rate, 2048, 60, 5, {"temperature": temperature})
-            for rate, temperature in itertools.product((0.05, 0.1, 0.2), (0.1, 0.15))
-        ]
-        found[f"{backbone}-softmax"] = [
-            Point("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
-            for rate, temperature in itertools.product((0.1, 0.2), (0.1, 0.15))
-        ]
-    for scheme in ("bpr", "bce"):
-        found[f"lightgcn-{scheme}"] = [
-            Point("adam", rate, batch, 200, 5, {"negatives": 16, "l2": l2})
-            for rate, batch, l2 in itertools.product((0.01, 0.03), (8192, 32768), (1e-4, 1e-3))
-        ]
-    for scheme, batch in (("sampled-softmax", 2048), ("softmax", 2048)):
-        found[f"lightgcn-{scheme}"] = [
-            Point("adam", rate, batch, 40, 3, {"temperature": temperature})
-            for rate, temperature in itertools.product((0.003, 0.01), (0.1, 0.15))
-        ]
-    return found
+    """Points by pair: wide for MF, then what did well there for its kin."""
+    return {
+        "mf-bpr": [
+            *(_sampled(r, n, 16, l2) for r in (0.05, 0.1) for n in (4096, 16384) for l2 in (0.0, 0.01)),
+            *(_sampled(r, n, 16, 0.003) for r, n in ((0.05, 16384), (0.1, 4096), (0.1, 16384))),
+        ],
+        "mf-bce": [_sampled(r, n, 8, l2) for r, n in ((0.05, 16384), (0.1, 4096)) for l2 in (0.003, 0.01)],
+        "mf-sampled-softmax": [_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)],
+        "mf-softmax": [_softmax(r, t) for r, t in ((0.1, 0.1), (0.1, 0.15), (0.2, 0.15))],
+        "gmf-bpr": [_sampled(r, n, 16, 0.01) for r, n in ((0.05, 16384), (0.1, 4096))],
+        "gmf-bce": [_sampled(r, n, 8, 0.01) for r, n in ((0.05, 16384), (0.1, 4096))],
+        "gmf-sampled-softmax": [_softmax(0.1, t) for t in (0.1, 0.15)],
+        "gmf-softmax": [_softmax(0.1, t) for t in (0.1, 0.15)],
+        "lightgcn-bpr": [_graph(0.03, n, 4, l2) for n in (8192, 32768) for l2 in (1e-4, 1e-3)],
+        "lightgcn-bce": [_graph(0.03, 32768, 4, l2) for l2 in (1e-4, 1e-3)],
+        "lightgcn-sampled-softmax": [
+            _graph_softmax(r, t) for r, t in ((0.003, 0.1), (0.01, 0.1), (0.01, 0.15))
+        ],
+        "lightgcn-softmax": [_graph_softmax(0.01, t) for t in (0.1, 0.15)],
+    }
+
+
+def _sampled(rate: float, batch: int, negatives: int, l2: float) -> Point:
+    return Point("row-adagrad", rate, batch, 150, 5, {"negatives": negatives, "l2": l2}, {"scale": 0.01})
+
+
+def _softmax(rate: float, temperature: float) -> Point:
+    return Point("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
+
+
+def _graph(rate: float, batch: int, negatives: int, l2: float) -> Point:
+    return Point("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2})
+
+
+def _graph_softmax(rate: float, temperature: float) -> Point:
+    return Point("adam", rate, 2048, 60, 3, {"temperature": temperature})
 
 
 def validated(data: str, backbone: str, scheme: str, point: Point) -> dict[str, Any]:

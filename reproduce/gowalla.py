@@ -35,9 +35,9 @@ SETTINGS = {
     ),
     "lightgcn-bpr": Setting(
         LightGCNConfig(),
-        BPRScheme(negatives=16),
+        BPRScheme(negatives=4),
         OptimizerOptions("adam", 0.03),
-        TrainingOptions(epochs=300, batch_size=65536, validate_every=10, metric="recall@20"),
+        TrainingOptions(epochs=200, batch_size=65536, validate_every=5, metric="recall@20"),
     ),
 }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +14,22 @@ import torch
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
 from tacit.errors import Interrupted, OptionError
-from tacit.evaluation.ranking import rank
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
-from tacit.run import Evidence, Run, union
-from tacit.schemes.scheme import Scheme
+from tacit.plan import Plan, run_of
+from tacit.run import Run
 from tacit.storage import read_json
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
 from tacit.training.checkpoint import Checkpointer, newest, restore
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import Callback, CandidateObjective, Queries
+from tacit.types import Callback, CandidateObjective
+from tacit.validating import validator
 
 SEARCH, REFIT = "1-search", "2-refit"
-INITIAL, META_SPLIT = 5, 6
-VALIDATION_USERS = 10_000
+META_SPLIT = 6
 _log = logging.getLogger("tacit")
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything decided before the first step."""
-
-    train: Interactions
-    valid: Interactions
-    whole: Interactions  # train and valid together
-    make_backbone: Callable[[Interactions], Any]
-    scheme: Scheme
-    optimizer: str
-    rate: float
-    batch_size: int
-    epochs: int
-    patience: int
-    validate_every: int
-    metric: str
-    refit: bool
-    meta: float
-    checkpoint_every: int
-    seed: int
-    config: dict[str, Any]
-    facts: dict[str, Any]
 
 
 def train(
@@ -88,7 +62,7 @@ def train(
     finally:
         if log is not None:
             log.close()
-    run = _run(plan, step, chosen)
+    run = run_of(plan, step, chosen)
     if folder is not None:
         run.save(folder)
     return run
@@ -113,7 +87,7 @@ def _phase(
     optimizer = build(plan.optimizer, plan.rate, step.parameters())
     loader, meta_loader = _loaders(plan, data)
     stopping = EarlyStopping(
-        _validator(plan) if search else _no_validation,
+        validator(plan) if search else _no_validation,
         metric=plan.metric,
         patience=plan.patience,
         every=plan.validate_every,
@@ -183,81 +157,5 @@ def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | N
     )
 
 
-def _validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
-    """Ranks the validation users' catalogue, training positives and noes masked."""
-    truth = plan.valid.positives
-    known = plan.train.known
-    warm = np.flatnonzero((truth.degrees() > 0) & (plan.train.positives.degrees() > 0))
-    if len(warm) == 0:
-        raise OptionError("no validation user has training events: give another validation part")
-    if len(warm) > VALIDATION_USERS:
-        warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
-    chosen, masked = truth.select(warm), known.select(warm)
-    name, _, k = plan.metric.partition("@")
-    queries = Queries(warm.astype(np.int64), plan.train.positives.select(warm))
-
-    def validate(step: Step) -> dict[str, float]:
-        run = _run(plan, step, {})
-        step.train()
-        values = rank(
-            run.recommender,
-            chosen,
-            queries,
-            exclude=masked,
-            ks=sorted({int(k or 20), 20}),
-            metrics=sorted({name, "recall", "ndcg"}),
-        )
-        return {key: float(np.mean(per_user)) for key, per_user in values.values.items()}
-
-    return validate
-
-
 def _no_validation(step: Step) -> dict[str, float]:
     raise OptionError("the refit has no validation part")
-
-
-def _run(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
-    step.eval()
-    whole = plan.whole
-    trained = whole if plan.refit and chosen else plan.train
-    evidence = Evidence(
-        positives=trained.positives,
-        seen=union(plan.train.positives, plan.valid.positives),
-        noes=whole.noes,
-        impressions=whole.impressions,
-        item_counts=trained.item_counts,
-    )
-    config = {**plan.config, "chosen": chosen}
-    return Run(
-        backbone=step.backbone,
-        similarity=plan.scheme.objective.similarity,
-        user_ids=whole.user_ids,
-        item_ids=whole.item_ids,
-        evidence=evidence,
-        config=config,
-        facts=plan.facts,
-    )
-
-
-def options_of(value: Any) -> dict[str, Any]:
-    """Options as JSON: a preset's fields, or a foreign object's dotted class and fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        fields = {name: _json(item) for name, item in _public(value).items()}
-        return fields if "use" in fields else {"class": _dotted(value), **fields}
-    return {"class": _dotted(value)}
-
-
-def _public(value: Any) -> dict[str, Any]:
-    return {name: item for name, item in vars(value).items() if not name.startswith("_")}
-
-
-def _json(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return options_of(value)
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | type(None)) else _dotted(value)
-
-
-def _dotted(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -14,9 +14,9 @@ from tacit.data.interactions import Interactions
 from tacit.data.split import Split, validation
 from tacit.defaults import suggested
 from tacit.errors import OptionError
-from tacit.fitting import INITIAL, Plan, options_of
 from tacit.kernels.sampling import derived_key
-from tacit.presets import BackboneConfig, SchemePreset, by_name
+from tacit.plan import INITIAL, Plan
+from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of
 from tacit.run import load
 from tacit.schemes.scheme import Scheme
 from tacit.starts import start_values

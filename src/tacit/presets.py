@@ -1,7 +1,8 @@
-"""The lists of names: a union of backbone configurations, and one of scheme presets."""
+"""The lists of names: a union of backbone configurations, and one of scheme presets; and options as JSON."""
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -22,3 +23,27 @@ def by_name(union: Any, name: str, what: str) -> Any:
     near = get_close_matches(name, members, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     raise OptionError(f'unknown {what} "{name}"{hint} Expected one of: {", ".join(members)}')
+
+
+def options_of(value: Any) -> dict[str, Any]:
+    """Options as JSON: a preset's fields, or a foreign object's dotted class and fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = {name: _json(item) for name, item in _public(value).items()}
+        return fields if "use" in fields else {"class": _dotted(value), **fields}
+    return {"class": _dotted(value)}
+
+
+def _public(value: Any) -> dict[str, Any]:
+    return {name: item for name, item in vars(value).items() if not name.startswith("_")}
+
+
+def _json(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return options_of(value)
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | type(None)) else _dotted(value)
+
+
+def _dotted(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

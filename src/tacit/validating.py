@@ -1,0 +1,44 @@
+"""The metric that chooses: ranks the validation users' catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tacit.errors import OptionError
+from tacit.evaluation.ranking import rank
+from tacit.plan import Plan, run_of
+from tacit.training.step import Step
+from tacit.types import Queries
+
+VALIDATION_USERS = 10_000
+
+
+def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
+    """Ranks the validation users' catalogue, training positives and noes masked."""
+    truth = plan.valid.positives
+    known = plan.train.known
+    warm = np.flatnonzero((truth.degrees() > 0) & (plan.train.positives.degrees() > 0))
+    if len(warm) == 0:
+        raise OptionError("no validation user has training events: give another validation part")
+    if len(warm) > VALIDATION_USERS:
+        warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
+    chosen, masked = truth.select(warm), known.select(warm)
+    name, _, k = plan.metric.partition("@")
+    queries = Queries(warm.astype(np.int64), plan.train.positives.select(warm))
+
+    def validate(step: Step) -> dict[str, float]:
+        run = run_of(plan, step, {})
+        step.train()
+        values = rank(
+            run.recommender,
+            chosen,
+            queries,
+            exclude=masked,
+            ks=sorted({int(k or 20), 20}),
+            metrics=sorted({name, "recall", "ndcg"}),
+        )
+        return {key: float(np.mean(per_user)) for key, per_user in values.values.items()}
+
+    return validate

@@ -265,3 +265,12 @@ def test_shared_dots_equal_their_parts_in_value_and_gradient(shared):
     twins = torch.autograd.grad(expected.tanh().sum(), (queries, rows))
     for a, b in zip(torch.autograd.grad(found.tanh().sum(), (queries, rows)), twins, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_a_table_written_between_forward_and_backward_is_refused():
+    table, items = torch.randn(3, 2, requires_grad=True), torch.randn(4, 2, requires_grad=True)
+    scores, _ = gather_dot(table, items, torch.tensor([0]), torch.tensor([[1]]))
+    with torch.no_grad():
+        items.mul_(10)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        scores.sum().backward()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 TILE = 256
 BLOCK = 8192
@@ -35,6 +36,7 @@ class _LogRest(torch.autograd.Function):
         return result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         queries, table, targets, log_rest, *rest = ctx.saved_tensors
         bias = rest[0] if rest else None

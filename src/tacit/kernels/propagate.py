@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int32, Int64
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from tacit.kernels._compiled import propagate as compiled
 
@@ -71,6 +72,7 @@ class _LayerMean(torch.autograd.Function):
         return _horner(graph, table.detach(), layers)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         if gradient.is_sparse:
             gradient = gradient.to_dense()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from tacit.kernels._compiled import rows as compiled
 
@@ -67,6 +68,7 @@ class _TakeRows(torch.autograd.Function):
         return table.detach().index_select(0, ids.reshape(-1)).view(*ids.shape, table.shape[1])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (ids,) = ctx.saved_tensors
         table = ctx.table
@@ -106,15 +108,14 @@ class _GatherDot(torch.autograd.Function):
             compiled.inverse_norms(arrays[1], of_right.numpy())
             inverse = (of_left[users], of_right[items])
             scores = scores * inverse[0][:, None] * inverse[1]
-        ctx.tables = left.detach(), right.detach()
-        ctx.save_for_backward(users, items, scores, *inverse)
+        ctx.save_for_backward(left, right, users, items, scores, *inverse)
         return scores, norms.sum() / 2
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         gradient, decay = gradients
-        users, items, scores, *inverse = ctx.saved_tensors
-        left, right = ctx.tables
+        left, right, users, items, scores, *inverse = ctx.saved_tensors
         own_left, own_right = gradient.new_empty(0), gradient.new_empty(0, 0)
         if inverse:
             own = -gradient * scores
@@ -192,6 +193,7 @@ class _SharedDots(torch.autograd.Function):
         return scores
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         queries, rows = ctx.saved_tensors
         n = len(queries)

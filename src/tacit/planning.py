@@ -127,7 +127,7 @@ def made(
         valid=held_out,
         whole=whole,
         make_backbone=build,
-        scheme=built,
+        scheme=built.clipped(training.clip),
         optimizer=name,
         rate=rate,
         validate_every=training.validate_every,

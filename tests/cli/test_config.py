@@ -161,6 +161,8 @@ def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
         ("[evaluation]\nk = 10", "evaluation.k must be a list, not 10"),
         ("[backbone]\ndim = 0", "backbone.dim must be at least 1, not 0"),
         ("[training]\nepochs = 0", "training.epochs must be at least 1, not 0"),
+        ("[training]\nclip = 0", "training.clip must be above 0, or left out, not 0"),
+        ("[training]\nclip = -1.5", "training.clip must be above 0, or left out, not -1.5"),
         ("[optimizer]\nrate = -1", "optimizer.rate must be positive, not -1"),
         ("[evaluation]\nk = [0]", "evaluation.k holds numbers of at least 1"),
         ("backbone = 3", "backbone is a section, not a value"),

@@ -102,6 +102,10 @@ class TestDescent(UpdateRuleContract):
     part = Descent()
 
 
+class TestClippedDescent(UpdateRuleContract):
+    part = Descent(clip=5.0)
+
+
 @dataclass(frozen=True)
 class Scaled:
     """The smallest transform: one's own parts keep the contract too."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tacit.errors import OptionError
 from tacit.parts.updates import Descent, displaced
 from tacit.types import Clock, Terms
 
@@ -78,3 +79,22 @@ def test_descent_forgets_earlier_gradients():
     optimizer = torch.optim.SGD([parameter], lr=0.1)
     Descent()(lambda: Terms({}, {"a": parameter.sum()}), None, Clock(0, 1, 0, 1), [parameter], optimizer)
     torch.testing.assert_close(parameter.detach(), before - 0.1)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_descent_clips_the_joint_norm_of_all_gradients(sparse):
+    own = parameters()
+    before = [p.detach().clone() for p in own]
+    tables = [torch.nn.functional.embedding(torch.tensor([1, 3]), p, sparse=sparse) for p in own]
+    optimizer = torch.optim.SGD(own, lr=1.0)
+    loss = Terms({}, {"a": 3 * tables[0].sum() + 4 * tables[1].sum()})
+    Descent(clip=0.5)(lambda: loss, None, Clock(0, 1, 0, 1), own, optimizer)
+    moved = [(b - p.detach()).ravel() for p, b in zip(own, before, strict=True)]
+    assert torch.cat(moved).norm().item() == pytest.approx(0.5, rel=1e-5)
+    assert (moved[0].norm() / moved[1].norm()).item() == pytest.approx(0.75, rel=1e-5)
+
+
+@pytest.mark.parametrize("clip", [0.0, -1.0, float("nan")])
+def test_a_clip_must_be_positive(clip):
+    with pytest.raises(OptionError, match=r"clip .* must be above 0"):
+        Descent(clip=clip)

@@ -166,3 +166,13 @@ def test_the_catalogue_softmax_does_not_fit_a_scorer_of_pairs():
 
 def test_the_update_is_descent_where_nothing_is_said():
     assert scheme().update == Descent()
+
+
+def test_a_clip_goes_to_the_ordinary_step():
+    assert scheme().clipped(2.0).update == Descent(clip=2.0)
+    assert scheme().clipped(None) == scheme()
+
+
+def test_a_clip_is_refused_where_the_update_is_another():
+    with pytest.raises(SchemeError, match=r"this scheme's update is Plain: leave training\.clip out"):
+        scheme().with_(Plain("update")).clipped(1.0)

@@ -14,7 +14,6 @@ from tacit.training.optimizers import (
     RowAdagrad,
     RowAdam,
     build,
-    clip_norm,
 )
 
 NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam"]
@@ -188,35 +187,3 @@ def test_unknown_optimisers_are_named_with_the_known_ones():
 def test_rates_must_be_positive(rate):
     with pytest.raises(OptionError, match=r"optimizer\.rate must be positive"):
         OptimizerOptions(rate=rate)
-
-
-def graded(*, split: bool) -> list[torch.nn.Parameter]:
-    parameters = [table(), torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)), table()]
-    parameters[0].grad = sparse(gradients()[1], split=split)
-    parameters[1].grad = torch.tensor([3.0, 4.0], dtype=torch.float64)
-    return parameters
-
-
-@pytest.mark.parametrize("split", [False, True])
-def test_clip_norm_returns_the_joint_norm(split):
-    expected = torch.cat([sparse(gradients()[1]).to_dense().ravel(), torch.tensor([3.0, 4.0])]).norm()
-    assert clip_norm(graded(split=split), 1e9) == pytest.approx(float(expected))
-
-
-@pytest.mark.parametrize("split", [False, True])
-def test_clip_norm_scales_dense_and_sparse_alike(split):
-    parameters = graded(split=split)
-    norm = clip_norm(parameters, 0.5)
-    expected = sparse(gradients()[1]).to_dense() * 0.5 / norm
-    torch.testing.assert_close(parameters[0].grad.to_dense(), expected)
-    torch.testing.assert_close(parameters[1].grad.norm(), torch.tensor(2.5 / norm, dtype=torch.float64))
-
-
-def test_clip_norm_leaves_small_gradients():
-    parameters = graded(split=False)
-    clip_norm(parameters, 1e9)
-    assert parameters[1].grad.tolist() == [3.0, 4.0]
-
-
-def test_clip_norm_of_nothing_is_zero():
-    assert clip_norm([table()], 1.0) == 0.0

@@ -10,16 +10,23 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from tacit.errors import OptionError
+from tacit.kernels.gradients import clip_norm
 from tacit.types import Clock, Closure, Need, Slot, Terms, TrainingData
 
 
 @dataclass(frozen=True)
 class Descent:
-    """The ordinary step: gradient of the sum of all terms."""
+    """The ordinary step: gradient of the sum of all terms, its joint Euclidean norm at most `clip`."""
 
+    clip: float | None = None  # None: no bound
     slot: ClassVar[Slot] = "update"
     needs: ClassVar[frozenset[Need]] = frozenset()
     needs_meta: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.clip is not None and not self.clip > 0:
+            raise OptionError(f"clip bounds the norm of the gradient and must be above 0, not {self.clip}")
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -35,6 +42,8 @@ class Descent:
         optimizer.zero_grad(set_to_none=True)
         terms = loss()
         terms.total().backward()  # type: ignore[no-untyped-call]
+        if self.clip is not None:
+            clip_norm(parameters, self.clip)
         optimizer.step()
         return terms
 

@@ -84,6 +84,20 @@ class Scheme:
             scheme = replace(scheme, **change)
         return scheme
 
+    def clipped(self, bound: float | None) -> Scheme:
+        """A scheme whose gradients have at most this joint Euclidean norm; None: as it is.
+
+        Raises `SchemeError` where the update rule is not the ordinary one.
+        """
+        if bound is None:
+            return self
+        if not isinstance(self.update, Descent):
+            raise SchemeError(
+                f"training.clip bounds the gradient of the ordinary step, and this scheme's update is "
+                f"{_name(self.update)}: leave training.clip out"
+            )
+        return replace(self, update=Descent(bound))
+
     def bind(self, data: TrainingData) -> Scheme:
         """Every part made ready for the data, once."""
         return replace(

@@ -29,13 +29,15 @@ from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 _log = logging.getLogger("tacit")
 KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2
+INTERRUPTED = "interrupted"
 
 
 class Checkpointer:
     """Saves every `every_steps` steps and at least every `every_seconds` seconds, and at SIGTERM and SIGINT.
 
-    As a context manager it listens to the signals: the step at hand is finished, saved, and training stops.
-    `signal` is the number of the one heard, 0 before any.
+    As a context manager it listens to the signals: the step at hand is finished, saved, and training stops for
+    the reason INTERRUPTED. `signal` is the number of the one heard, 0 before any; where training ended for
+    another reason all the same, whoever called it saves that reason.
     `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
     """
 
@@ -78,11 +80,15 @@ class Checkpointer:
         due = self.position.step % self.every_steps == 0
         if self.signal or due or time.monotonic() - self._saved > self.every_seconds:
             self.save()
-        return Stop("interrupted") if self.signal else None
+        return Stop(INTERRUPTED) if self.signal else None
 
-    def save(self) -> None:
-        """Write a checkpoint of this moment, then drop all but the newest two."""
+    def save(self, ended: str | None = None) -> None:
+        """Write a checkpoint of this moment, then drop all but the newest two.
+
+        `ended`: why training is over, where it is.
+        """
         values: dict[str, Any] = {"position": vars(self.position), "facts": self.facts, "callbacks": {}}
+        values["ended"] = ended
         tensors = {f"module.{name}": tensor for name, tensor in self.step.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
@@ -128,8 +134,11 @@ def restore(
     optimizer: torch.optim.Optimizer,
     stateful: Mapping[str, Stateful],
     facts: dict[str, Any],
-) -> Position:
-    """Put everything back as it was. Raises `RunFolderError` naming what differs from the saved facts."""
+) -> tuple[Position, str | None]:
+    """Put everything back as it was; where training was, and why it had ended, where it had.
+
+    Raises `RunFolderError` naming what differs from the saved facts.
+    """
     values, tensors = read_json(files["state.json"]), read_tensors(files["state.safetensors"])
     different = _first_difference("", values["facts"], facts)
     if different is not None:
@@ -146,19 +155,21 @@ def restore(
     _load_optimizer(optimizer, state)
     for name, callback in stateful.items():
         callback.restore(_under(f"callback.{name}.", tensors), values["callbacks"][name])
-    return Position(**values["position"])
+    return Position(**values["position"]), values.get("ended")
 
 
 def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:
-    """The dotted name and both values of the first entry in which two nests of options differ."""
-    if before == now:
-        return None
+    """The dotted name and both values of the first entry in which two nests of options differ.
+
+    An option that one of them does not know yet counts as None.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted(before.keys() | now.keys()):
             found = _first_difference(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
             if found is not None:
                 return found
-    return name, before, now
+        return None
+    return None if before == now else (name, before, now)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:

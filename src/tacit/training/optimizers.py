@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tacit.errors import OptionError
 from tacit.kernels._compiled import updates as compiled
+from tacit.kernels.gradients import distinct
 
 Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam"]
 DENSE_ROWS = 200_000
@@ -59,15 +60,9 @@ def _two(tensor: Tensor) -> Tensor:
 
 def _rows(gradient: Tensor, parameter: Tensor) -> tuple[Tensor, Tensor]:
     if gradient.is_sparse:
-        gradient = _distinct(gradient)
+        gradient = distinct(gradient)
         return gradient._indices()[0], gradient._values()
     return torch.arange(len(_two(parameter))), gradient
-
-
-def _distinct(gradient: Tensor) -> Tensor:
-    """A sparse gradient with each row once, ascending. Autograd drops the mark of ours; checking is cheap."""
-    rows = gradient._indices()[0]
-    return gradient if bool((rows[1:] > rows[:-1]).all()) else gradient.coalesce()
 
 
 class RowAdagrad(_RowWise):
@@ -191,23 +186,3 @@ def build(name: str, rate: float, parameters: Iterable[torch.nn.Parameter]) -> t
     if name == "adam":
         return DenseAdam(parameters, rate)
     raise OptionError(f'unknown optimiser "{name}"; expected row-adagrad, row-adam, lazy-adam or adam')
-
-
-@torch.no_grad()
-def clip_norm(parameters: Iterable[torch.nn.Parameter], maximum: float) -> float:
-    """Scale all gradients so that their joint Euclidean norm is at most `maximum`; sparse ones too.
-
-    Returns the norm before.
-    """
-    values = []
-    for parameter in parameters:
-        if parameter.grad is not None and parameter.grad.is_sparse:
-            parameter.grad = _distinct(parameter.grad)
-            values.append(parameter.grad._values())
-        elif parameter.grad is not None:
-            values.append(parameter.grad)
-    norm = float(torch.stack([v.norm() for v in values]).norm()) if values else 0.0
-    if norm > maximum:
-        for value in values:
-            value.mul_(maximum / norm)
-    return norm

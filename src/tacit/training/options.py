@@ -21,6 +21,7 @@ class TrainingOptions:
     )
     checkpoint_every: int = 1000  # steps; at least every 30 s besides
     meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
+    clip: float | None = None  # bound of the joint Euclidean norm of all gradients of a step; None: no bound
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "validate_every", "checkpoint_every"):
@@ -29,3 +30,5 @@ class TrainingOptions:
                 raise OptionError(f"training.{name} must be at least 1, not {value}")
         if not 0 <= self.meta < 1:
             raise OptionError(f"training.meta is a share in [0, 1), not {self.meta}")
+        if self.clip is not None and not self.clip > 0:
+            raise OptionError(f"training.clip must be above 0, or left out, not {self.clip}")

@@ -14,6 +14,7 @@ from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
+from tacit.recommend.foldin import trained_rows
 from tacit.references.cache import fitted
 from tacit.references.ease import EASE
 from tacit.references.graphfilter import GraphFilter
@@ -21,7 +22,7 @@ from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.run import Evidence, Run, union
-from tacit.types import CSR, Recommender
+from tacit.types import CSR, Queries, Recommender
 
 EASE_LIMIT = 15_000
 _log = logging.getLogger("tacit")
@@ -89,7 +90,7 @@ def judge(
     }
     if metrics is not None:
         options["metrics"] = metrics
-    known = _Known(run.recommender, evidence.n_users)
+    known = _Known(run.recommender, evidence.positives)
     report = evaluate(known, **options)
     shown: dict[str, Reference] = {}
     skipped: dict[str, str] = {}
@@ -99,7 +100,7 @@ def judge(
         except MissingExtra as error:
             skipped[name] = str(error)
             continue
-        shown[name] = Reference(evaluate(_Known(fit, evidence.n_users), **options), seconds)
+        shown[name] = Reference(evaluate(_Known(fit, evidence.positives), **options), seconds)
     degrees = _padded(evidence.seen, n_users, n_items)
     cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(degrees.indices))
     audit = {
@@ -114,17 +115,17 @@ def judge(
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """A recommender that answers rows beyond its users by their history."""
+    """A recommender that answers people whom training did not see by their history."""
 
     model: Recommender
-    n_users: int
+    trained: CSR
 
     @property
     def n_items(self) -> int:
         return self.model.n_items
 
-    def _asked(self, queries: Any) -> Any:
-        return type(queries)(np.where(queries.users < self.n_users, queries.users, -1), queries.history)
+    def _asked(self, queries: Queries) -> Queries:
+        return Queries(trained_rows(queries.users, self.trained), queries.history)
 
     def score(self, queries: Any) -> Any:
         return self.model.score(self._asked(queries))

@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name
-from tacit.recommend.foldin import ridge
+from tacit.recommend.foldin import ridge, trained_rows
 from tacit.recommend.recommender import VectorRecommender
 from tacit.recommend.request import Catalogue, Recommendations
 from tacit.storage import (
@@ -33,7 +33,7 @@ from tacit.storage import (
     tensor_bytes,
     write_artifact,
 )
-from tacit.types import CSR
+from tacit.types import CSR, Queries
 
 KIND, VERSION = "tacit-run", 1
 Id = int | str
@@ -114,6 +114,7 @@ class Run:
             self.recommender,
             self.user_ids,
             self.item_ids,
+            evidence.positives,
             evidence.seen,
             evidence.masked,
             evidence.item_counts,
@@ -155,11 +156,12 @@ class Run:
 
     def score(self, users: Sequence[Id], items: Sequence[Id]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Score of each (user, item) pair, float32; higher is better. Raises `UnknownId`."""
-        vectors = self.recommender
+        vectors, evidence = self.recommender, self.evidence
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         columns = np.array([self.item_ids.row(item) for item in items], np.int64)
+        queries = Queries(trained_rows(rows, evidence.positives), evidence.seen.select(rows))
         scores: np.ndarray[Any, np.dtype[np.float32]] = (
-            vectors.user_vectors[rows] * vectors.item_vectors[columns]
+            vectors.vectors(queries) * vectors.item_vectors[columns]
         ).sum(1)
         return scores if vectors.item_bias is None else scores + vectors.item_bias[columns]
 

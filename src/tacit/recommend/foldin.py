@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from tacit.types import CSR
 
 BLOCK = 1024
+
+
+def trained_rows(users: Int64[np.ndarray, "Q"], positives: CSR) -> Int64[np.ndarray, "Q"]:
+    """The rows of users whom training saw with a positive, -1 for all others: their vectors are noise."""
+    inside = (users >= 0) & (users < positives.n_rows)
+    known = np.zeros(len(users), bool)
+    known[inside] = positives.degrees()[users[inside]] > 0
+    return np.where(known, users, -1)
 
 
 def ridge(

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int64
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import top_k
+from tacit.recommend.foldin import trained_rows
 from tacit.types import CSR, Queries, Recommender, TopK
 
 Id = int | str
@@ -59,6 +60,7 @@ class Catalogue:
     recommender: Recommender
     user_ids: Vocabulary
     item_ids: Vocabulary
+    trained: CSR  # positives that training saw
     history: CSR  # seen positives
     masked: CSR  # never recommended
     popularity: Int64[np.ndarray, "N"]
@@ -74,12 +76,13 @@ class Catalogue:
     ) -> Recommendations:
         """The k best items of known users outside what they have seen.
 
-        A user without any event is answered by popularity, which the notes say. Raises `UnknownId` for ids
+        Users without a trained positive are folded in from what they have seen; those who have seen nothing
+        are answered by popularity, which the notes say. Raises `UnknownId` for ids
         the run does not know and `OptionError` for a k below 1 or above the catalogue.
         """
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         exclude = None if keep_seen else self.masked.select(rows)
-        queries = Queries(rows, self.history.select(rows))
+        queries = Queries(trained_rows(rows, self.trained), self.history.select(rows))
         return self._answer(list(users), queries, k, exclude, allow, deny)
 
     def for_history(

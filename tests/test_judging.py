@@ -1,0 +1,37 @@
+"""`tacit.evaluate`: on whom, against what, and what the audit says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tacit
+from helpers.logs import of_pairs, quick_run, random_log
+
+STRANGER = 900
+
+
+@pytest.fixture(scope="module")
+def validated() -> tacit.Run:
+    """Trained on the log alone; a stranger is known from the validation file only."""
+    valid = pa.concat_tables([random_log(90, seed=1), of_pairs([(STRANGER, 3), (STRANGER, 7), (STRANGER, 9)])])
+    return quick_run(random_log(), valid=valid)
+
+
+def test_a_user_without_trained_events_is_folded_in(validated: tacit.Run) -> None:
+    known = validated.recommend([STRANGER], k=5)
+    folded = validated.recommend(history=[3, 7, 9], k=5)
+    assert known.items == folded.items
+    np.testing.assert_allclose(known.scores, folded.scores, rtol=1e-5)
+    scores = validated.score([STRANGER] * 5, known.items[0])
+    np.testing.assert_allclose(scores, known.scores[0], rtol=1e-4)
+
+
+def test_history_counts_for_a_user_without_trained_events(validated: tacit.Run) -> None:
+    test = of_pairs([(STRANGER, item) for item in (0, 1, 2, 4)])
+    options = {"ks": (5,), "metrics": ("auc",), "references": False}
+    plain = tacit.evaluate(validated, test, **options).report
+    more = of_pairs([(STRANGER, item) for item in (20, 21, 22, 23)])
+    told = tacit.evaluate(validated, test, history=more, **options).report
+    assert plain.values["auc"] != told.values["auc"]

@@ -20,7 +20,7 @@ from tacit.plan import Plan, run_of
 from tacit.run import Run
 from tacit.storage import read_json
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
-from tacit.training.checkpoint import Checkpointer, newest, restore
+from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
@@ -101,7 +101,7 @@ def _phase(
     facts = {"phase": phase, "config": plan.config, "data": plan.facts["data"], **extra}
     facts["threads"] = torch.get_num_threads()
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
-    position = restore(saved, step, optimizer, stateful, facts) if saved else Position()
+    position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     if progress:
         watching.append(Progress("search" if search else "refit"))
@@ -118,7 +118,7 @@ def _phase(
                 every_steps=plan.checkpoint_every,
             )
             watching.append(stack.enter_context(keeper))
-        reason = fit(
+        reason = ended or fit(
             step,
             loader,
             optimizer,
@@ -130,6 +130,8 @@ def _phase(
             meta_loader=meta_loader,
         )
     if keeper is not None and keeper.signal:
+        if reason != INTERRUPTED:
+            keeper.save(ended=reason)
         told = f"stopped at step {position.step} by a signal; go on with --resume"
         raise Interrupted(told, keeper.signal)
     if not progress:

@@ -35,9 +35,9 @@ INTERRUPTED = "interrupted"
 class Checkpointer:
     """Saves every `every_steps` steps and at least every `every_seconds` seconds, and at SIGTERM and SIGINT.
 
-    As a context manager it listens to the signals: the step at hand is finished, saved, and training stops for
-    the reason INTERRUPTED. `signal` is the number of the one heard, 0 before any; where training ended for
-    another reason all the same, whoever called it saves that reason.
+    As a context manager it listens to the signals: the step at hand is finished and saved, and training stops
+    as INTERRUPTED. `signal` is the number of the one heard, 0 before any; where training ended for another
+    reason all the same, the caller saves that reason.
     `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
     """
 

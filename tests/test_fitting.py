@@ -1,0 +1,102 @@
+"""How a run is searched, refitted, stopped and resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tacit
+from tacit.errors import Interrupted
+from tacit.storage import MANIFEST
+from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
+
+Event = StepEnd | EpochEnd | FitEnd
+
+
+def table(seed: int = 0, rows: int = 600) -> pa.Table:
+    """Forty users who like one half of thirty items each."""
+    chance = np.random.default_rng(seed)
+    users = chance.integers(0, 40, rows)
+    return pa.table({"user": users, "item": 2 * chance.integers(0, 15, rows) + users % 2})
+
+
+def fit(out: Path | None = None, **options: Any) -> tacit.Run:
+    """A small run, three epochs of some steps."""
+    training = {"epochs": 3, "batch_size": 64, **options.pop("training", {})}
+    log = options.pop("log", None)
+    return tacit.fit(
+        table() if log is None else log,
+        out=out,
+        training=tacit.TrainingOptions(**training),
+        **{"backbone": tacit.MFConfig(dim=4), **options},
+    )
+
+
+class At:
+    """A callback that acts once, at the first event of a kind in an epoch or at a step."""
+
+    def __init__(self, kind: type, act: Any, *, epoch: int = 0, step: int | None = None) -> None:
+        self.kind, self.act, self.epoch, self.step, self.done = kind, act, epoch, step, False
+
+    def __call__(self, event: Event) -> Stop | None:
+        here = event.clock.epoch == self.epoch if self.step is None else event.clock.step == self.step
+        if self.done or not isinstance(event, self.kind) or not here:
+            return None
+        self.done = True
+        return self.act()
+
+
+def terminate(answer: Stop | None = None) -> Any:
+    """An act that sends this process SIGTERM."""
+
+    def act() -> Stop | None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return answer
+
+    return act
+
+
+def model(out: Path) -> bytes:
+    return (out / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_signal_during_the_last_validation_is_obeyed(tmp_path, refit):
+    out, training = tmp_path / "run", {"refit": refit}
+    with pytest.raises(Interrupted) as heard:
+        fit(out, training=training, callbacks=[At(EpochEnd, terminate(), epoch=2)])
+    assert heard.value.signal == signal.SIGTERM
+    assert not (out / MANIFEST).exists()
+    resumed = []
+    fit(out, training=training, resume=True, callbacks=[resumed.append])
+    fit(tmp_path / "whole", training=training)
+    assert model(out) == model(tmp_path / "whole")
+    assert len([event for event in resumed if isinstance(event, EpochEnd)]) <= 3 * refit
+
+
+def test_a_signal_in_the_validation_that_ends_the_search_does_not_prolong_it(tmp_path):
+    out, training = tmp_path / "run", {"epochs": 60, "patience": 1}
+    ends: list[int] = []
+    whole = fit(tmp_path / "whole", training=training)
+    last = len(whole.config["chosen"]["history"]) - 1
+    assert 0 < last < 50
+    with pytest.raises(Interrupted):
+        fit(out, training=training, callbacks=[At(EpochEnd, terminate(), epoch=last)])
+    fit(out, training=training, resume=True, callbacks=[lambda event: ends.append(event.clock.epochs)])
+    assert 60 not in ends[1:]
+    assert model(out) == model(tmp_path / "whole")
+
+
+def test_a_stop_at_the_step_of_a_signal_does_not_hide_it(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        fit(out, callbacks=[At(StepEnd, terminate(Stop("enough")), step=12)])
+    fit(out, resume=True)
+    fit(tmp_path / "whole", callbacks=[At(StepEnd, lambda: Stop("enough"), step=12)])
+    assert model(out) == model(tmp_path / "whole")

@@ -15,7 +15,9 @@ STRANGER = 900
 @pytest.fixture(scope="module")
 def validated() -> tacit.Run:
     """Trained on the log alone; a stranger is known from the validation file only."""
-    valid = pa.concat_tables([random_log(90, seed=1), of_pairs([(STRANGER, 3), (STRANGER, 7), (STRANGER, 9)])])
+    valid = pa.concat_tables(
+        [random_log(90, seed=1), of_pairs([(STRANGER, 3), (STRANGER, 7), (STRANGER, 9)])]
+    )
     return quick_run(random_log(), valid=valid)
 
 
@@ -30,7 +32,7 @@ def test_a_user_without_trained_events_is_folded_in(validated: tacit.Run) -> Non
 
 def test_history_counts_for_a_user_without_trained_events(validated: tacit.Run) -> None:
     test = of_pairs([(STRANGER, item) for item in (0, 1, 2, 4)])
-    options = {"ks": (5,), "metrics": ("auc",), "references": False}
+    options = {"ks": (5,), "metrics": ("auc",), "references": False, "keep_seen": True}
     plain = tacit.evaluate(validated, test, **options).report
     more = of_pairs([(STRANGER, item) for item in (20, 21, 22, 23)])
     told = tacit.evaluate(validated, test, history=more, **options).report

@@ -26,4 +26,6 @@ def of_pairs(pairs: list[tuple[Any, Any]]) -> pa.Table:
 def quick_run(log: Any, *, epochs: int = 1, **options: Any) -> tacit.Run:
     """A run on a small backbone."""
     training = options.pop("training", tacit.TrainingOptions(epochs=epochs, batch_size=256))
-    return tacit.fit(log, backbone=options.pop("backbone", tacit.MFConfig(dim=8)), training=training, **options)
+    return tacit.fit(
+        log, backbone=options.pop("backbone", tacit.MFConfig(dim=8)), training=training, **options
+    )

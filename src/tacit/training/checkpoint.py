@@ -63,6 +63,7 @@ class Checkpointer:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._previous[number] = signal.signal(number, self._hear)
+        self._sweep()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -99,11 +100,20 @@ class Checkpointer:
             "state.safetensors": lambda: tensor_bytes(tensors),
             "state.json": lambda: json_bytes(values),
         }
-        phase = self.facts["phase"]
-        write_artifact(self.folder / f"{phase}-{self.position.step:09d}", files, KIND, VERSION)
-        for old in sorted(self.folder.iterdir())[:-KEPT]:
+        here = self._here()
+        write_artifact(here, files, KIND, VERSION)
+        for old in sorted(other for other in self.folder.iterdir() if other != here)[: 1 - KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         self._saved = time.monotonic()
+
+    def _here(self) -> Path:
+        return self.folder / f"{self.facts['phase']}-{self.position.step:09d}"
+
+    def _sweep(self) -> None:
+        """Drop what earlier writers left unfinished, and what lies ahead of where training goes on."""
+        for found in self.folder.iterdir() if self.folder.exists() else ():
+            if found > self._here() or not (found / storage.MANIFEST).exists():
+                shutil.rmtree(found, ignore_errors=True)
 
 
 def newest(folder: Path) -> dict[str, Path] | None:

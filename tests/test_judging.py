@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import tacit
 from helpers.logs import of_pairs, quick_run, random_log
+from tacit.storage import read_tensors
 
 STRANGER = 900
 
@@ -37,3 +40,12 @@ def test_history_counts_for_a_user_without_trained_events(validated: tacit.Run) 
     more = of_pairs([(STRANGER, item) for item in (20, 21, 22, 23)])
     told = tacit.evaluate(validated, test, history=more, **options).report
     assert plain.values["auc"] != told.values["auc"]
+
+
+def test_references_learn_what_the_run_was_trained_on(tmp_path: Path) -> None:
+    quick_run(random_log(), valid=random_log(90, seed=1), out=tmp_path / "run")
+    run = tacit.load(tmp_path / "run")
+    assert len(run.evidence.positives.indices) < len(run.evidence.seen.indices)
+    tacit.evaluate(run, random_log(90, seed=2), ks=(5,))
+    kept = read_tensors(tmp_path / "run" / "references" / "popular" / "fit.safetensors")
+    np.testing.assert_array_equal(kept["counts"], run.evidence.item_counts)

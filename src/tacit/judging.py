@@ -96,13 +96,12 @@ def judge(
     skipped: dict[str, str] = {}
     for name, model in _models(evidence, skipped) if references else ():
         try:
-            fit, seconds = fitted(name, model, _training(evidence), _folder(run))
+            fit, seconds = fitted(name, model, evidence, _folder(run))
         except MissingExtra as error:
             skipped[name] = str(error)
             continue
         shown[name] = Reference(evaluate(_Known(fit, evidence.positives), **options), seconds)
-    degrees = _padded(evidence.seen, n_users, n_items)
-    cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(degrees.indices))
+    cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(evidence.positives.indices))
     audit = {
         **run.facts.get("audit", {}),
         "test_pairs": len(truth.indices),
@@ -147,12 +146,6 @@ def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]
         gigabytes = evidence.n_items**2 * 4 / 2**30
         skipped["ease"] = f"{evidence.n_items} items would need a matrix of {gigabytes:.1f} GiB to invert"
     return models
-
-
-def _training(evidence: Evidence) -> Evidence:
-    """References learn from all that the run has seen."""
-    counts = np.bincount(evidence.seen.indices, minlength=evidence.n_items).astype(np.int64)
-    return Evidence(evidence.seen, evidence.seen, evidence.noes, evidence.impressions, counts)
 
 
 def _folder(run: Run) -> Path | None:

@@ -254,6 +254,18 @@ BAD_TEXT = {
     ),
     "NaN rating": ("log.csv", "user,item,rating\n1,2,3\n1,3,NaN\n", {}, "line 3: not a finite number"),
     "no time": ("log.csv", "user,item,time\n1,2,2020-01-01\n1,3,soon\n", {}, "line 3: 'soon' is no time"),
+    "no time among numbers": (
+        "log.csv",
+        "user,item,time\n1,2,100\n3,4,200\n5,6,abc\n7,8,300\n",
+        {},
+        "line 4: 'abc' is no time",
+    ),
+    "another time than most": (
+        "log.csv",
+        "user,item,time\n1,2,100\n1,3,2020-01-02\n1,4,2020-01-03\n",
+        {},
+        "line 2: '100' is written in another way than most",
+    ),
     "cut gzip": ("log.csv.gz", gzip.compress(b"user,item\n1,2\n" * 99)[:-20], {}, "cannot be unpacked"),
     "no gzip": ("log.csv.gz", b"user,item\n1,2\n", {}, "cannot be unpacked"),
     "unknown kind": ("log.xlsx", b"PK", {}, "unknown kind of file; name it .parquet"),

@@ -18,7 +18,8 @@ from tacit.errors import DataError
 
 ROLES = ("user", "item", "time", "position", "rating", "label", "weight", "shown")
 ALL_YES = -1e30  # the threshold of a scale on which every rating is a yes
-_SAMPLE = 100_000
+_SAMPLE, _TRIED = 100_000, 1_000
+_CLOCKS = (pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
 LATEST = 7_258_118_400  # 2200-01-01
 _UNITS = ((1e11, 1, "seconds"), (1e14, 10**3, "milliseconds"), (1e17, 10**6, "microseconds"))
 CANONICAL = r"^(0|-?[1-9][0-9]{0,18})$"
@@ -174,16 +175,20 @@ class Cells:
             if pa.types.is_temporal(self.column.type):
                 return self.column
             return self._numeric()
-        for kind in (pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+        for kind in (pa.int64(), *_CLOCKS):
             try:
                 return self.column.cast(kind)
             except pa.ArrowInvalid:
                 continue
-        kinds = pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")
-        for row, text in enumerate(self.column.to_pylist()):
-            if not any(_reads_as(text, kind) for kind in kinds):
-                raise self.refuse(row, f"{text!r} is no time; write Unix seconds or ISO 8601, all alike")
-        raise self.wrong("times are written in several ways; write all alike")
+        texts = self.column.to_pylist()
+        sample = texts[:: len(texts) // _TRIED + 1]
+        usual = max(_CLOCKS, key=lambda kind: sum(_reads_as(text, kind) for text in sample))
+        row = next(row for row, text in enumerate(texts) if not _reads_as(text, usual))
+        if any(_reads_as(texts[row], kind) for kind in _CLOCKS):
+            raise self.refuse(
+                row, f"{texts[row]!r} is written in another way than most times; write all alike"
+            )
+        raise self.refuse(row, f"{texts[row]!r} is no time; write Unix seconds or ISO 8601, all alike")
 
     def _numeric(self) -> pa.ChunkedArray:
         kind = self.column.type

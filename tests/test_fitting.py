@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 import tacit
-from tacit.errors import Interrupted
-from tacit.storage import MANIFEST
+from tacit.errors import Interrupted, RunFolderError
+from tacit.storage import MANIFEST, lock
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 Event = StepEnd | EpochEnd | FitEnd
@@ -100,3 +101,47 @@ def test_a_stop_at_the_step_of_a_signal_does_not_hide_it(tmp_path):
     fit(out, resume=True)
     fit(tmp_path / "whole", callbacks=[At(StepEnd, lambda: Stop("enough"), step=12)])
     assert model(out) == model(tmp_path / "whole")
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """A scheme during whose planning somebody else does something."""
+
+    act: Any
+
+    def build(self) -> Any:
+        self.act()
+        return tacit.bpr(negatives=1)
+
+
+@pytest.mark.parametrize("unfinished", [True, False])
+def test_a_run_that_another_writer_began_meanwhile_is_not_replaced(tmp_path, unfinished):
+    out = tmp_path / "run"
+
+    def other() -> None:
+        if unfinished:
+            with pytest.raises(Interrupted):
+                fit(out, seed=7, callbacks=[At(StepEnd, terminate(), step=2)])
+        else:
+            fit(out, seed=7)
+
+    word = "unfinished" if unfinished else "finished"
+    with pytest.raises(RunFolderError, match=f"holds an? {word} run"):
+        fit(out, seed=3, scheme=Meanwhile(other))
+    assert fit(out, seed=7, resume=True).config["seed"] == 7
+
+
+def test_a_run_finished_meanwhile_is_what_a_resume_finds(tmp_path):
+    out = tmp_path / "run"
+    run = fit(out, seed=3, resume=True, scheme=Meanwhile(lambda: fit(out, seed=7)))
+    assert run.config["seed"] == 7
+
+
+def test_a_run_is_not_saved_into_a_folder_that_somebody_holds(tmp_path):
+    run = fit()
+    with lock(tmp_path / "run"), pytest.raises(RunFolderError, match="another process is writing"):
+        run.save(tmp_path / "run")
+    assert not (tmp_path / "run" / MANIFEST).exists()
+    run.save(tmp_path / "run")
+    run.save(tmp_path / "run")
+    assert tacit.load(tmp_path / "run").config["seed"] == 0

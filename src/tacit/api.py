@@ -55,16 +55,26 @@ def fit(
         optimizer or OptimizerOptions(),
     )
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / MANIFEST).exists():
+    if folder is not None and (finished := _finished(folder, resume)) is not None:
+        return finished
+    plan = made(train, valid, backbone, scheme, options, training, optimizer, seed, start)
+    with nullcontext() if folder is None else lock(folder):
+        # Whoever held the lock until now may have filled the folder.
+        if folder is not None and (finished := _finished(folder, resume)) is not None:
+            return finished
+        return run_plan(plan, folder, resume, callbacks, progress)
+
+
+def _finished(folder: Path, resume: bool) -> Run | None:
+    """The run that there is nothing to resume of. Raises `RunFolderError` where a new one has no place."""
+    if (folder / MANIFEST).exists():
         if resume:
             _log.info("%s is finished: nothing to resume", folder)
             return load(folder)
         raise RunFolderError(f"{folder} holds a finished run: choose another folder, or pass resume")
-    if folder is not None and not resume and (folder / "checkpoints").exists():
+    if not resume and (folder / "checkpoints").exists():
         raise RunFolderError(f"{folder} holds an unfinished run: pass resume, or choose another folder")
-    plan = made(train, valid, backbone, scheme, options, training, optimizer, seed, start)
-    with nullcontext() if folder is None else lock(folder):
-        return run_plan(plan, folder, resume, callbacks, progress)
+    return None
 
 
 def evaluate(

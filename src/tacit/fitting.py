@@ -64,7 +64,7 @@ def train(
             log.close()
     run = run_of(plan, step, chosen)
     if folder is not None:
-        run.save(folder)
+        run.write(folder)
     return run
 
 

@@ -26,6 +26,7 @@ from tacit.recommend.recommender import VectorRecommender
 from tacit.recommend.request import Catalogue, Recommendations
 from tacit.storage import (
     json_bytes,
+    lock,
     parquet_bytes,
     read_artifact,
     read_json,
@@ -166,7 +167,15 @@ class Run:
         return scores if vectors.item_bias is None else scores + vectors.item_bias[columns]
 
     def save(self, folder: str | Path) -> None:
-        """Write the run as an artifact: whole or not at all. Raises `StorageError`."""
+        """Write the run as an artifact, whole or not at all; a run that the folder holds is replaced.
+
+        Raises `StorageError`, and `RunFolderError` where another process is writing to the folder.
+        """
+        with lock(Path(folder)):
+            self.write(Path(folder))
+
+    def write(self, folder: Path) -> None:
+        """As `save`, for who holds the lock of the folder."""
         evidence = {
             f"{name}.{part}": getattr(matrix, part)
             for name, matrix in (
@@ -181,7 +190,7 @@ class Run:
         ids = pa.table({"users": _one(self.user_ids), "items": _one(self.item_ids)})
         serving = {"similarity": self.similarity}
         write_artifact(
-            Path(folder),
+            folder,
             {
                 "config.json": json_bytes({**self.config, "serving": serving}),
                 "model.safetensors": lambda: tensor_bytes(self.backbone.state_dict()),

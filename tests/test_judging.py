@@ -43,8 +43,7 @@ def test_history_counts_for_a_user_without_trained_events(validated: tacit.Run) 
 
 
 def test_references_learn_what_the_run_was_trained_on(tmp_path: Path) -> None:
-    quick_run(random_log(), valid=random_log(90, seed=1), out=tmp_path / "run")
-    run = tacit.load(tmp_path / "run")
+    run = quick_run(random_log(), valid=random_log(90, seed=1), out=tmp_path / "run")
     assert len(run.evidence.positives.indices) < len(run.evidence.seen.indices)
     tacit.evaluate(run, random_log(90, seed=2), ks=(5,))
     kept = read_tensors(tmp_path / "run" / "references" / "popular" / "fit.safetensors")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def train(
     run = run_of(plan, step, chosen)
     if folder is not None:
         run.write(folder)
+        run = replace(run, folder=folder)
     return run
 
 

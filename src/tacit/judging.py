@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ def judge(
     skipped: dict[str, str] = {}
     for name, model in _models(evidence, skipped) if references else ():
         try:
-            fit, seconds = fitted(name, model, evidence, _folder(run))
+            fit, seconds = fitted(name, model, evidence, run.folder)
         except MissingExtra as error:
             skipped[name] = str(error)
             continue
@@ -146,10 +145,6 @@ def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]
         gigabytes = evidence.n_items**2 * 4 / 2**30
         skipped["ease"] = f"{evidence.n_items} items would need a matrix of {gigabytes:.1f} GiB to invert"
     return models
-
-
-def _folder(run: Run) -> Path | None:
-    return None if run.folder is None else run.folder / "references"
 
 
 def _padded(matrix: CSR, n_users: int, n_items: int) -> CSR:

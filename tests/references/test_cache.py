@@ -11,6 +11,7 @@ from tacit.references.graphfilter import GraphFilter
 from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
+from tacit.storage import lock
 from tacit.types import Queries
 
 MODELS = [Popular(), ItemKNN(), EASE(), GraphFilter(rank=4), IALS(factors=4)]
@@ -51,7 +52,7 @@ def test_other_options_or_data_are_fitted_anew(tmp_path: Path) -> None:
 def test_a_damaged_fit_is_fitted_anew(tmp_path: Path) -> None:
     data = random_data(0)
     first, _ = fitted("model", ItemKNN(), data, tmp_path)
-    next((tmp_path / "model").glob("*.safetensors")).write_bytes(b"cut")
+    next((tmp_path / "references" / "model").glob("*.safetensors")).write_bytes(b"cut")
     second, _ = fitted("model", ItemKNN(), data, tmp_path)
     np.testing.assert_array_equal(first.weights, second.weights)
 
@@ -59,3 +60,9 @@ def test_a_damaged_fit_is_fitted_anew(tmp_path: Path) -> None:
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     fitted("model", Popular(), random_data(0), None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_into_a_run_folder_that_another_holds(tmp_path: Path) -> None:
+    with lock(tmp_path):
+        fitted("model", Popular(), random_data(0), tmp_path)
+    assert not (tmp_path / "references").exists()

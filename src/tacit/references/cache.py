@@ -10,22 +10,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tacit.errors import ArtifactError, StorageError
-from tacit.storage import json_bytes, read_artifact, read_json, read_tensors, tensor_bytes, write_artifact
+from tacit.errors import ArtifactError, RunFolderError, StorageError
+from tacit.storage import (
+    json_bytes,
+    lock,
+    read_artifact,
+    read_json,
+    read_tensors,
+    tensor_bytes,
+    write_artifact,
+)
 from tacit.types import Recommender, TrainingData
 
 KIND, VERSION = "tacit-reference", 1
 
 
-def fitted(name: str, options: Any, data: TrainingData, folder: Path | None) -> tuple[Recommender, float]:
-    """The fitted model and the seconds its fit took, from the folder where it fits options and data.
+def fitted(name: str, options: Any, data: TrainingData, run: Path | None) -> tuple[Recommender, float]:
+    """The fitted model and the seconds its fit took, from the run folder where options and data agree.
 
-    A folder that cannot be written or read is no error: the model is fitted anew.
+    A folder that cannot be read, or written because another holds its lock, is no error: the model is fitted.
     """
+    folder = None if run is None else run / "references" / name
     key = {"options": asdict(options), "data": _fingerprint(data)}
-    if folder is not None and (folder / name).is_dir():
+    if folder is not None and folder.is_dir():
         try:
-            files = read_artifact(folder / name, KIND, VERSION)
+            files = read_artifact(folder, KIND, VERSION)
             saved = read_json(files["fit.json"])
             if saved["key"] == key:
                 tensors = {n: t.numpy() for n, t in read_tensors(files["fit.safetensors"]).items()}
@@ -35,15 +44,15 @@ def fitted(name: str, options: Any, data: TrainingData, folder: Path | None) -> 
     started = time.perf_counter()
     model = options.fit(data)
     seconds = time.perf_counter() - started
-    if folder is not None and hasattr(model, "state"):
+    if run is not None and folder is not None and hasattr(model, "state"):
         arrays, values = model.state()
         saved = {"key": key, "state": values, "seconds": seconds}
         files_out: dict[str, bytes | Callable[[], bytes]] = {
             "fit.json": json_bytes(saved),
             "fit.safetensors": lambda: tensor_bytes(arrays),
         }
-        with suppress(StorageError):
-            write_artifact(folder / name, files_out, KIND, VERSION)
+        with suppress(StorageError, RunFolderError), lock(run):
+            write_artifact(folder, files_out, KIND, VERSION)
     return model, seconds
 
 

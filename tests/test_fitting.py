@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import tacit
-from tacit.errors import Interrupted, RunFolderError
+from tacit.errors import Interrupted, OptionError, RunFolderError
 from tacit.storage import MANIFEST, lock
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
@@ -145,3 +145,15 @@ def test_a_run_is_not_saved_into_a_folder_that_somebody_holds(tmp_path):
     run.save(tmp_path / "run")
     run.save(tmp_path / "run")
     assert tacit.load(tmp_path / "run").config["seed"] == 0
+
+
+def test_validation_leaves_out_what_it_masks():
+    fresh = table(seed=1, rows=80)
+    mixed = pa.concat_tables([fresh, table().slice(0, 80)])
+    found = [fit(valid=valid).config["chosen"]["history"] for valid in (fresh, mixed)]
+    assert found[0] == found[1]
+
+
+def test_a_validation_part_that_training_holds_already_is_refused():
+    with pytest.raises(OptionError, match="nothing to validate on"):
+        fit(valid=table().slice(0, 80))

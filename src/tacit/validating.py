@@ -8,20 +8,27 @@ import numpy as np
 
 from tacit.errors import OptionError
 from tacit.evaluation.ranking import rank
+from tacit.kernels.topk import shared_with
 from tacit.plan import Plan, run_of
 from tacit.training.step import Step
-from tacit.types import Queries
+from tacit.types import CSR, Queries
 
 VALIDATION_USERS = 10_000
 
 
 def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
-    """Ranks the validation users' catalogue, training positives and noes masked."""
-    truth = plan.valid.positives
+    """Ranks the validation users' catalogue; what training knows of them is masked, and is no truth.
+
+    Raises `OptionError` where no truth is left of users with training events.
+    """
     known = plan.train.known
+    truth = _without(plan.valid.positives, known)
     warm = np.flatnonzero((truth.degrees() > 0) & (plan.train.positives.degrees() > 0))
     if len(warm) == 0:
-        raise OptionError("no validation user has training events: give another validation part")
+        raise OptionError(
+            "nothing to validate on: no validation user has both training events and a validation event "
+            "that is not in the training part already; give another validation part"
+        )
     if len(warm) > VALIDATION_USERS:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
     chosen, masked = truth.select(warm), known.select(warm)
@@ -42,3 +49,9 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
         return {key: float(np.mean(per_user)) for key, per_user in values.values.items()}
 
     return validate
+
+
+def _without(matrix: CSR, other: CSR) -> CSR:
+    rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
+    left = ~shared_with(matrix, other)
+    return CSR.from_pairs(rows[left], matrix.indices[left], matrix.n_rows, matrix.n_columns)

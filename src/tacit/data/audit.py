@@ -44,7 +44,7 @@ class Audit:
 
 _FUTURE = "the future of other users is known in training; split by time to avoid it"
 _MEANING = {
-    "valid_pairs_in_train": "masked in validation, so they cannot be found",
+    "valid_pairs_in_train": "masked in validation, so they leave the truth",
     "test_pairs_in_train": "masked in the evaluation, so they leave the truth",
     "train_events_after_test_begins": _FUTURE,
     "train_events_after_valid_begins": _FUTURE,

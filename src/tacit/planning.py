@@ -16,9 +16,8 @@ from tacit.defaults import suggested
 from tacit.errors import OptionError
 from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
-from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of
+from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of, scheme_of
 from tacit.run import load
-from tacit.schemes.scheme import Scheme
 from tacit.starts import start_values
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -93,7 +92,7 @@ def made(
     table = suggested(*names)
     config, make = _backbone(backbone, table.backbone)
     preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
-    built: Scheme = preset if isinstance(preset, Scheme) else preset.build()
+    built = scheme_of(preset)
     name = table.optimizer if optimizer.use == "auto" else optimizer.use
     rate = optimizer.rate or table.rate
     refit = (valid is None) if training.refit is None else training.refit

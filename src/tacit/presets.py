@@ -10,6 +10,7 @@ from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
+from tacit.schemes.scheme import Scheme
 
 BackboneConfig = MFConfig | GMFConfig | LightGCNConfig
 SchemePreset = BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme
@@ -23,6 +24,17 @@ def by_name(union: Any, name: str, what: str) -> Any:
     near = get_close_matches(name, members, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     raise OptionError(f'unknown {what} "{name}"{hint} Expected one of: {", ".join(members)}')
+
+
+def scheme_of(preset: Any) -> Scheme:
+    """The scheme of a preset, or a scheme as it is. Raises `OptionError` for what is neither."""
+    scheme = preset.build() if hasattr(preset, "build") else preset
+    if not isinstance(scheme, Scheme):
+        raise OptionError(
+            f"{type(preset).__name__} is no scheme: give a name, a Scheme, or an object with "
+            "build() -> Scheme; an objective of your own goes into a Scheme(sampler, objective)"
+        )
+    return scheme
 
 
 def options_of(value: Any) -> dict[str, Any]:

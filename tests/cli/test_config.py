@@ -211,6 +211,9 @@ from tacit.parts.miners import HardestK
 class Wide:
     dim: int = 3
 
+    def build(self, data, generator):
+        raise NotImplementedError
+
 @dataclass(frozen=True)
 class Harder(HardestK):
     pass
@@ -238,6 +241,9 @@ def test_ones_own_parts_come_from_beside_the_file(tmp_path: Path) -> None:
         read(written(tmp_path, f'[backbone]\nuse = "{module}:Wide"\ndimm = 4'))
     with pytest.raises(OptionError, match="unexpected keyword argument 'negativs'"):
         read(written(tmp_path, f'[scheme]\nuse = "{module}:hard"\nnegativs = 4'))
+    for section in ("backbone", "scheme"):
+        with pytest.raises(OptionError, match=rf"{module}:Harder is no {section}: it lacks build\(\)"):
+            read(written(tmp_path, f'[{section}]\nuse = "{module}:Harder"'))
     with pytest.raises(OptionError, match="has no Narrow"):
         read(written(tmp_path, f'[backbone]\nuse = "{module}:Narrow"'))
 

@@ -22,6 +22,7 @@ from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members
 from tacit.defaults import suggested
 from tacit.errors import OptionError
 from tacit.planning import DataOptions
+from tacit.presets import scheme_of
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -53,8 +54,7 @@ class Composed:
 
     def build(self) -> Scheme:
         """The preset's scheme with the parts in their slots."""
-        scheme = self.preset if isinstance(self.preset, Scheme) else self.preset.build()
-        return scheme.with_(*self.also)
+        return scheme_of(self.preset).with_(*self.also)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,13 @@ def _choice(union: Any, table: Table, section: str, where: str, folder: Path) ->
     """The member of the union, or somebody's own class, that `use` names, made from its options."""
     use, known = table.get("use"), members(union)
     if is_dotted(use):
-        return _own(own(str(use), folder), table, section, where)
+        made = _own(own(str(use), folder), table, section, where)
+        if section in BUILT and not any(hasattr(made, way) for way in BUILT[section]):
+            raise OptionError(
+                f"{where}: {use} is no {section}: it lacks build(); name a configuration class with build(), "
+                "as docs/guide/own-parts.md shows"
+            )
+        return made
     if use not in known:
         said = 'has no use = "..." ' if use is None else f'unknown name "{use}"{_nearest(str(use), known)}'
         raise OptionError(
@@ -166,6 +172,9 @@ def _choice(union: Any, table: Table, section: str, where: str, folder: Path) ->
         )
     _known(table, known[use], section, where, more=("use",))
     return _validated(union, table, section, where)
+
+
+BUILT = {"backbone": ("build", "state_dict"), "scheme": ("build", "with_")}  # any of these will do
 
 
 def _own(kind: Any, table: Table, section: str, where: str) -> Any:

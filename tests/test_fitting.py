@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import dataclass
@@ -157,3 +158,26 @@ def test_validation_leaves_out_what_it_masks():
 def test_a_validation_part_that_training_holds_already_is_refused():
     with pytest.raises(OptionError, match="nothing to validate on"):
         fit(valid=table().slice(0, 80))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_run_that_a_callback_ends_before_any_validation_is_validated_once(tmp_path, refit):
+    out = tmp_path / "run"
+    run = fit(out, training={"refit": refit}, callbacks=[At(StepEnd, lambda: Stop("enough"), step=3)])
+    chosen = run.config["chosen"]
+    assert (chosen["epoch"], chosen["step"]) == (0, 4)
+    assert [entry["step"] for entry in chosen["history"]] == [4]
+    assert chosen["ndcg@20"] == chosen["history"][0]["ndcg@20"]
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    ends = [line for line in lines if line["event"] == "end"]
+    assert ends[0] == {"event": "end", "reason": "enough", "step": 4}
+
+
+def test_a_metric_that_validation_cannot_give_is_refused():
+    with pytest.raises(OptionError, match="mean_popularity@20 is not defined"):
+        fit(training={"metric": "mean_popularity@20"})
+
+
+def test_a_figure_of_all_lists_may_choose():
+    chosen = fit(training={"metric": "coverage@5"}).config["chosen"]
+    assert 0 < chosen["coverage@5"] <= 1

@@ -131,6 +131,8 @@ def _phase(
             position=position,
             meta_loader=meta_loader,
         )
+        if search and reason != INTERRUPTED:
+            stopping.conclude(step, position.epoch, position.step)
     if keeper is not None and keeper.signal:
         if reason != INTERRUPTED:
             keeper.save(ended=reason)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float64
 
 from tacit.errors import OptionError
 from tacit.evaluation.ranking import rank
@@ -38,7 +40,7 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
     def validate(step: Step) -> dict[str, float]:
         run = run_of(plan, step, {})
         step.train()
-        values = rank(
+        figures = rank(
             run.recommender,
             chosen,
             queries,
@@ -46,9 +48,20 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
             ks=sorted({int(k or 20), 20}),
             metrics=sorted({name, "recall", "ndcg"}),
         )
-        return {key: float(np.mean(per_user)) for key, per_user in values.values.items()}
+        found = {key: _mean(per_user) for key, per_user in figures.values.items()} | figures.overall
+        if math.isnan(found[plan.metric]):
+            raise OptionError(
+                f"training.metric = {plan.metric} is not defined on this validation part: choose another"
+            )
+        return found
 
     return validate
+
+
+def _mean(values: Float64[np.ndarray, "users"]) -> float:
+    """Over the people for whom there is a value."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan
 
 
 def _without(matrix: CSR, other: CSR) -> CSR:

@@ -66,18 +66,26 @@ class EarlyStopping:
         epoch = event.clock.epoch + 1
         if epoch % self.every and epoch < event.clock.epochs:
             return None
+        return self._judge(event.module, epoch, event.clock.step)
+
+    def conclude(self, module: torch.nn.Module, epoch: int, step: int) -> None:
+        """Validate where training stopped before it was ever validated: after this many epochs and steps."""
+        if not self.history:
+            self._judge(module, epoch, step)
+
+    def _judge(self, module: Any, epoch: int, step: int) -> Stop | None:
         started = time.perf_counter()
-        values = self.validate(event.module)
-        entry = {"event": "validation", "epoch": epoch, "step": event.clock.step, **values}
+        values = self.validate(module)
+        entry = {"event": "validation", "epoch": epoch, "step": step, **values}
         self.history.append(entry)
         if self.log is not None:
             self.log({**entry, "seconds": round(time.perf_counter() - started, 3)})
         if values[self.metric] > self.best:
-            self.best, self.best_epoch, self.best_step = values[self.metric], epoch, event.clock.step
+            self.best, self.best_epoch, self.best_step = values[self.metric], epoch, step
             self.misses = 0
             if self.keep:
-                module = event.module.state_dict()
-                self.parameters = {name: tensor.detach().clone() for name, tensor in module.items()}
+                parameters = module.state_dict().items()
+                self.parameters = {name: tensor.detach().clone() for name, tensor in parameters}
             return None
         self.misses += 1
         if self.misses < self.patience:

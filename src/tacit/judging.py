@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
+from tacit.evaluation.verdict import beaten, strangers
 from tacit.recommend.foldin import trained_rows
 from tacit.references.cache import fitted
 from tacit.references.ease import EASE
@@ -99,16 +101,25 @@ def judge(
         except MissingExtra as error:
             skipped[name] = str(error)
             continue
+        started = time.perf_counter()
         shown[name] = Reference(evaluate(_Known(fit, evidence.positives), **options), seconds)
+        judged = time.perf_counter() - started
+        _log.info("reference %s: fitted in %.1f s, ranked in %.1f s", name, seconds, judged)
     cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(evidence.positives.indices))
     audit = {
         **run.facts.get("audit", {}),
         "test_pairs": len(truth.indices),
         "test_items_never_in_train": len(cold_items),
         "test_pairs_of_items_never_in_train": int(np.isin(truth.indices, cold_items).sum()),
-        "test_users_without_history": int(((truth.degrees() > 0) & (seen.degrees() == 0)).sum()),
     }
-    return Evaluation(report, shown, skipped, audit, tuple(f"{n}: {why}" for n, why in skipped.items()))
+    notes: list[str | None] = [f"{n}: {why}" for n, why in skipped.items()]
+    users, items = np.flatnonzero(truth.degrees()), np.unique(truth.indices)
+    for what, rows, n_known in (("users", users, evidence.n_users), ("items", items, evidence.n_items)):
+        unknown = int((rows >= n_known).sum())
+        audit[f"share_of_test_{what}_unknown"] = round(unknown / max(len(rows), 1), 4)
+        notes.append(strangers(what, unknown, len(rows)))
+    notes.append(beaten(report, {name: reference.report for name, reference in shown.items()}))
+    return Evaluation(report, shown, skipped, audit, tuple(note for note in notes if note))
 
 
 @dataclass(frozen=True, eq=False)

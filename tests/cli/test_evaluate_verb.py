@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from helpers.command import Place, Tacit
+from helpers.command import QUICK, Place, Tacit
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ def test_more_history_makes_a_cold_user_warm(tacit: Tacit, place: Place, tmp_pat
     cold = tacit("evaluate", place.run, *options).json
     warm = tacit("evaluate", place.run, *options, "--history", tmp_path / "h.parquet").json
     assert warm["users"] == cold["users"] + 1
-    assert cold["audit"]["test_users_without_history"] == warm["audit"]["test_users_without_history"] + 1
+    assert cold["cold_users"] == warm["cold_users"] + 1
+    assert "test_users_without_history" not in warm["audit"]
 
 
 def test_a_damaged_run_is_refused(tacit: Tacit, place: Place, test_file: Path, tmp_path: Path) -> None:
@@ -128,3 +129,29 @@ def test_a_folder_that_is_no_run_is_refused(tacit: Tacit, tmp_path: Path, test_f
 
 def test_the_audit_of_the_split_travels_with_the_run(place: Place) -> None:
     assert json.loads((place.run / "audit.json").read_text())
+
+
+def test_references_are_told_as_they_come_and_one_that_wins_is_named(
+    tacit: Tacit, place: Place, test_file: Path, tmp_path: Path
+) -> None:
+    noise = ("--set", "optimizer.rate=1e-9", *QUICK)
+    assert tacit("fit", place.log, "--out", tmp_path / "run", *noise).code == 0
+    options = ("--set", "evaluation.metrics=['ndcg']", "--seen", "keep", "--json")
+    told = tacit("evaluate", tmp_path / "run", "--test", test_file, *options)
+    means = {name: entry["metrics"]["ndcg@10"]["mean"] for name, entry in told.json["references"].items()}
+    assert all(f"reference {name}: fitted in " in told.err for name in means)
+    best = max(means, key=means.__getitem__)
+    (said,) = [note for note in told.json["notes"] if note.startswith("run loses to ")]
+    assert said.startswith(f"run loses to {best} on ndcg@10 (")
+    assert said in told.err.splitlines()
+
+
+def test_a_test_file_of_strangers_is_said(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    rows = {"user_id": [0, 1, *range(9000, 9006)], "item_id": [2, 3, *range(6)]}
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    options = ("--no-references", "--seen", "keep", "--json")
+    told = tacit("evaluate", place.run, "--test", tmp_path / "t.parquet", *options)
+    assert told.json["audit"]["share_of_test_users_unknown"] == 0.75
+    assert told.json["audit"]["share_of_test_items_unknown"] == 0
+    assert "6 of 8 users of the test file (75%) are unknown to the run" in told.err
+    assert "items of the test file" not in told.err

@@ -52,6 +52,8 @@ def evaluate(
         keep_seen=(seen or options.seen) == "keep",
     )
     result = judged.to_dict()
+    for note in judged.notes:
+        say(note)
     if json:
         emit(result)
         return
@@ -74,8 +76,6 @@ def _show(run: Path, result: dict[str, Any]) -> None:
             ("seconds to fit", None, None, *(f"{entry['fit_seconds']:.1f}" for entry in models.values()))
         )
     table(f"{run}: {result['users']:,} users", ("metric", "run", "95 % interval", *models), rows)
-    for note in result["notes"]:
-        say(note)
     apart = {name: value for name, value in result.items() if type(value) is int and name != "users"}
     counted = {**result["audit"], **apart}.items()
     counts = [(name.replace("_", " "), value) for name, value in counted if value is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -83,7 +84,7 @@ def test_the_table_is_for_people(tacit: Tacit, place: Place) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--user", "1000"), "nearest is 119"),
+        (("--user", "1000"), "120 ids are known, from 0 to 119"),
         (("--user", "ann"), "integers"),
         (("--history", "2,1000"), "unknown id 1000"),
         (("--history", ","), "no item"),
@@ -93,6 +94,7 @@ def test_the_table_is_for_people(tacit: Tacit, place: Place) -> None:
         (("--user", "3", "--history", "2"), "exactly one"),
         ((), "exactly one"),
         (("--user", "3", "--deny", "absent.txt"), "absent.txt"),
+        (("--user", "3", "--out", "out.xlsx"), "name a file of .parquet, .csv, .jsonl"),
     ],
 )
 def test_a_mistake_exits_with_2(tacit: Tacit, place: Place, arguments: tuple[str, ...], said: str) -> None:
@@ -102,12 +104,54 @@ def test_a_mistake_exits_with_2(tacit: Tacit, place: Place, arguments: tuple[str
     assert "Traceback" not in told.err
 
 
-def test_an_unknown_id_in_a_file_names_its_line(tacit: Tacit, place: Place, tmp_path: Path) -> None:
-    (tmp_path / "users.txt").write_text("3\n5000\n")
-    told = tacit("recommend", place.run, "--users", tmp_path / "users.txt", "--out", tmp_path / "out.parquet")
+def test_unknown_users_of_a_file_are_skipped_and_counted(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("3\n5000\nann\n4\n7000\n8000\n")
+    told = tacit("recommend", place.run, "--users", tmp_path / "users.txt", "-k", 2, "--json")
+    assert [person["user"] for person in told.json["recommendations"]] == [3, 4]
+    assert (
+        "4 of 6 ids are unknown to the run and skipped: 5000 (line 2), ann (line 3), 7000 (line 5), ..."
+        in (told.err)
+    )
+
+
+@pytest.mark.parametrize(("text", "options"), [("3\n5000\n", ["--strict"]), ("\n5000\n6000\n", [])])
+def test_an_unknown_id_is_refused_where_asked_for_or_where_none_is_known(
+    tacit: Tacit, place: Place, tmp_path: Path, text: str, options: list[str]
+) -> None:
+    (tmp_path / "users.txt").write_text(text)
+    out = tmp_path / "out.parquet"
+    told = tacit("recommend", place.run, "--users", tmp_path / "users.txt", "--out", out, *options)
     assert told.code == 2
-    assert "users.txt, line 2" in told.err
-    assert not (tmp_path / "out.parquet").exists()
+    assert "users.txt, line 2: unknown id 5000" in told.err
+    assert ("none of its 2 ids is known" in told.err) == (not options)
+    assert not out.exists()
+
+
+def test_unknown_items_of_allow_and_deny_are_a_remark(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "allow").write_text("1\n5000\n3\n5\n7\n")
+    (tmp_path / "deny").write_text("6000\n")
+    lists = ("--allow", tmp_path / "allow", "--deny", tmp_path / "deny")
+    told = tacit("recommend", place.run, "--history", "2", "-k", 4, *lists, "--json")
+    assert {e["item"] for e in told.json["recommendations"][0]["items"]} == {1, 3, 5, 7}
+    assert "allow: 1 of 5 ids are unknown" in told.err
+    assert "deny: 1 of 1 ids are unknown" in told.err
+    assert tacit("recommend", place.run, "--history", "2", *lists, "--strict").code == 2
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_file_is_written_as_its_suffix_says(
+    tacit: Tacit, place: Place, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"out.{suffix}"
+    told = tacit("recommend", place.run, "--user", 3, "-k", 2, "--out", out, "--json")
+    assert told.json == {"out": str(out), "users": 1, "rows": 2, "notes": []}
+    if suffix == "parquet":
+        rows = pq.read_table(out).to_pylist()
+    elif suffix == "csv":
+        rows = pyarrow.csv.read_csv(out).to_pylist()
+    else:
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["user"], row["rank"]) for row in rows] == [(3, 1), (3, 2)]
 
 
 def test_an_empty_file_of_users_is_refused(tacit: Tacit, place: Place, tmp_path: Path) -> None:

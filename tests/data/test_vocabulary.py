@@ -117,8 +117,8 @@ def test_an_unknown_text_names_the_nearest() -> None:
         Vocabulary(["alien", "matrix"]).row("matrx")
 
 
-def test_an_unknown_integer_names_the_nearest() -> None:
-    with pytest.raises(UnknownId, match="nearest is 40"):
+def test_an_unknown_integer_says_what_range_is_known() -> None:
+    with pytest.raises(UnknownId, match="2 ids are known, from 10 to 40"):
         Vocabulary([10, 40]).row(33)
 
 

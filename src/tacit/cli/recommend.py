@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tacit.cli import shared
+from tacit.cli import ids, shared
 from tacit.cli.output import emit, say, table
-from tacit.errors import OptionError, UnknownId
+from tacit.errors import OptionError
 
 if TYPE_CHECKING:
-    from tacit.data.vocabulary import Vocabulary
+    import pyarrow as pa
+
+SUFFIXES = (".parquet", ".csv", ".jsonl")
 
 
 def recommend(
@@ -29,8 +30,14 @@ def recommend(
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each.")] = 10,
     allow: Annotated[Path | None, typer.Option(help="File of items, one id a line: no others.")] = None,
     deny: Annotated[Path | None, typer.Option(help="File of items, one id a line: none of these.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse files that hold unknown ids, instead of skipping those.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Parquet file to write, with columns user, item, score, rank.")
+        Path | None,
+        typer.Option(
+            help="File to write or replace (.parquet, .csv, .jsonl), with columns user, item, score, rank."
+        ),
     ] = None,
     json: shared.Json = False,
     threads: shared.Threads = None,
@@ -43,29 +50,36 @@ def recommend(
     """
     if sum(choice is not None for choice in (user, history, users)) != 1:
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
+    if out is not None and out.suffix not in SUFFIXES:
+        raise OptionError(f"--out {out}: name a file of {', '.join(SUFFIXES)}")
     from tacit.run import load
-    from tacit.storage import write_parquet
 
     shared.use_threads(threads)
     loaded = load(run)
+    items, people = loaded.item_ids, loaded.user_ids
     lists: dict[str, Any] = {
-        "allow": None if allow is None else _ids(allow, loaded.item_ids),
-        "deny": None if deny is None else _ids(deny, loaded.item_ids),
+        "allow": None if allow is None else ids.from_file(allow, items, strict=strict),
+        "deny": None if deny is None else ids.from_file(deny, items, strict=strict, may_be_empty=True),
     }
     if history is not None:
-        items = [loaded.item_ids.parse(item) for item in _history(history)]
-        answer = loaded.recommend(history=items, k=k, **lists)
+        touched = [items.parse(item) for item in ids.history(history)]
+        answer = loaded.recommend(history=touched, k=k, **lists)
     else:
-        known = [loaded.user_ids.parse(user)] if user is not None else _ids(Path(str(users)), loaded.user_ids)
+        file = Path(str(users))
+        known = [people.parse(user)] if user is not None else ids.from_file(file, people, strict=strict)
         answer = loaded.recommend(known, k=k, **lists)
     for note in answer.notes:
         say(note)
     if out is not None:
-        write_parquet(out, answer.to_arrow())
-        say(f"{sum(map(len, answer.items))} recommendations for {len(answer.users)} written to {out}")
-    if json:
-        emit(answer.to_dict() | ({} if out is None else {"out": str(out)}))
-    elif out is None:
+        rows = answer.to_arrow()
+        _write(out, rows)
+        say(f"{len(rows):,} recommendations for {len(answer.users):,} written to {out}")
+        if json:
+            counts = {"users": len(answer.users), "rows": len(rows)}
+            emit({"out": str(out), **counts, "notes": list(answer.notes)})
+    elif json:
+        emit(answer.to_dict())
+    else:
         table(
             f"{run}: {len(answer.users):,} asked",
             ("user", "rank", "item", "score"),
@@ -77,37 +91,20 @@ def recommend(
         )
 
 
-def _ids(path: Path, vocabulary: Vocabulary) -> list[Any]:
-    """One id a line; empty lines are passed over. Raises `OptionError`, and `UnknownId` with its line."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise OptionError(f"{path}: cannot read the ids: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise OptionError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
-    asked = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    if not asked:
-        raise OptionError(f"{path}: holds no id: write one a line")
-    ids = []
-    for number, word in asked:
-        try:
-            ids.append(vocabulary.parse(word))
-            vocabulary.row(ids[-1])
-        except UnknownId as error:
-            raise UnknownId(f"{path}, line {number}: {error}") from error
-    return ids
+def _write(path: Path, rows: pa.Table) -> None:
+    """The rows as the suffix says, one a line where the file is text."""
+    import json
+    from io import BytesIO
 
+    import pyarrow.csv
 
-def _history(text: str) -> list[str]:
-    """Ids between commas, or a JSON list."""
-    if text.lstrip().startswith("["):
-        try:
-            values = jsonlib.loads(text)
-        except ValueError as error:
-            raise OptionError(f"--history is not a JSON list: {error}") from error
-        found = [str(value) for value in values]
+    from tacit.storage import write_bytes, write_parquet, write_text
+
+    if path.suffix == ".parquet":
+        write_parquet(path, rows)
+    elif path.suffix == ".csv":
+        sink = BytesIO()
+        pyarrow.csv.write_csv(rows, sink)
+        write_bytes(path, sink.getvalue())
     else:
-        found = [item.strip() for item in text.split(",") if item.strip()]
-    if not found:
-        raise OptionError("--history holds no item: write ids between commas")
-    return found
+        write_text(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows.to_pylist()))

@@ -111,11 +111,13 @@ class Vocabulary:
         return found
 
     def row(self, id: Id) -> int:
-        """Row of one id. `UnknownId`, with the nearest one that is there, where it is not."""
-        known = isinstance(id, int | np.integer) if self.kind == "int" else isinstance(id, str)
-        if known and (row := self._row_of(id)) >= 0:
+        """Row of one id. `UnknownId`, with what ids are there, where it is not."""
+        if (row := self._find(id)) >= 0:
             return row
         raise UnknownId(f"unknown id {id!r}{self._hint(id)}")
+
+    def __contains__(self, id: Id) -> bool:
+        return self._find(id) >= 0
 
     def parse(self, text: str) -> Id:
         """An id from the command line, by kind. `UnknownId` where ids are integers and this is none."""
@@ -163,6 +165,10 @@ class Vocabulary:
         drops = pc.less_equal(self.ids[1:], self.ids[:-1]).to_numpy(zero_copy_only=False)
         return int(drops.argmax()) + 1 if drops.any() else len(self)
 
+    def _find(self, id: Id) -> int:
+        known = isinstance(id, int | np.integer) if self.kind == "int" else isinstance(id, str)
+        return self._row_of(id) if known else -1
+
     def _row_of(self, id: Id) -> int:
         low, high = 0, self._sorted_until
         while low < high:
@@ -186,8 +192,8 @@ class Vocabulary:
         if self.kind == "int":
             if isinstance(id, str):
                 return f": ids here are integers, such as {self.ids[0]}"
-            gaps = np.abs(self.ids.to_numpy().astype(np.float64) - float(id))
-            return f"; the nearest is {self.ids[int(gaps.argmin())]}"
+            numbers = self.ids.to_numpy()
+            return f"; {len(self):,} ids are known, from {numbers.min()} to {numbers.max()}"
         if not isinstance(id, str):
             return f": ids here are text, such as {self.ids[0].as_py()!r}"
         alike = pc.starts_with(self.ids, id[:1], ignore_case=True)

@@ -355,12 +355,22 @@ class UpdateRule(Part, Protocol):
     ) -> Terms: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """All user and item vectors, ready for inner products; item biases are added to them."""
+
+    users: Float[Tensor, "U d"]
+    items: Float[Tensor, "N d"]
+    item_bias: Float[Tensor, "N"] | None = None
+
+
 @runtime_checkable
 class Backbone(Protocol):
     """An `nn.Module` from a batch to vectors; knows no loss.
 
-    `vectors()` gives all user and item vectors for retrieval by inner product, dtype float32;
-    `fold_in` vectors for people known by their history only.
+    One that also has `fold_in(history: CSR)`, (Q, d), says itself what vectors people known by their history
+    only get; for the others, ridge regression on the item vectors does. With `start_from(users, items)` and
+    `copy_rows(earlier)` it may start from given factors and from an earlier run.
     """
 
     n_users: int
@@ -370,6 +380,10 @@ class Backbone(Protocol):
     reads: ClassVar[Literal["pairs", "sequences"]]
 
     def __call__(self, batch: Batch) -> Encoded: ...
+    def vectors(self) -> Vectors:
+        """All vectors as they are served, float32; copies, without gradient."""
+        ...
+
     def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]: ...
     def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]: ...
     def train(self, mode: bool = True) -> Any: ...
@@ -380,9 +394,15 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class PairScorer(Protocol):
-    """A backbone that is no inner product: scores pairs, has no vectors, no index."""
+    """A backbone that is no inner product: scores pairs, has no vectors, no index.
 
-    def score(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]: ...
+    All else is as in `Backbone`, but for `vectors` and `dim`: called with a batch it gives the tables' rows
+    that regularisers read.
+    """
+
+    def score(self, users: Int[Tensor, "Q"], items: Int[Tensor, "Q C"]) -> Float[Tensor, "Q C"]:
+        """Score of each pair; higher is better."""
+        ...
 
 
 # ------------------------------------------------------------------------------- recommending

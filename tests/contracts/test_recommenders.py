@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from contracts.recommenders import RecommenderContract
 from helpers.tiny import seeded
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
 from tacit.recommend.foldin import ridge
+from tacit.recommend.pairs import PairRecommender
 from tacit.recommend.recommender import VectorRecommender
 from tacit.references.ease import EASE
 from tacit.references.graphfilter import GraphFilter
@@ -42,6 +44,22 @@ class TestLightGCNVectors(RecommenderContract):
             None,
             lambda history: backbone.fold_in(history).numpy(),
         )
+
+
+class Distance:
+    """Items are liked that lie near."""
+
+    def __init__(self, data):
+        self.users = torch.randn(data.n_users, 3, generator=seeded(1))
+        self.items = torch.randn(data.n_items, 3, generator=seeded(2))
+
+    def score(self, users, items):
+        return -(self.users[users][:, None] - self.items[items]).square().sum(-1)
+
+
+class TestPairs(RecommenderContract):
+    def make(self):
+        return PairRecommender(Distance(self.data), self.data.item_counts)
 
 
 class TestPopular(RecommenderContract):

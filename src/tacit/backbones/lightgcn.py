@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tacit.backbones.vectors import Vectors
 from tacit.data.graph import bipartite
 from tacit.errors import OptionError
 from tacit.kernels.propagate import layer_mean
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
-from tacit.types import CSR, Batch, Encoded, TrainingData
+from tacit.types import CSR, Batch, Encoded, TrainingData, Vectors
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,9 @@ class LightGCNConfig:
     """Options of `LightGCN`. `scale` is the standard deviation of the initial embeddings."""
 
     use: Literal["lightgcn"] = "lightgcn"
-    dim: int = 64
-    layers: int = 3
-    scale: float = 0.1
+    dim: int = 64  # length of a user's and an item's vector
+    layers: int = 3  # steps along the graph of users and items
+    scale: float = 0.1  # standard deviation of the initial embeddings
 
     def __post_init__(self) -> None:
         if self.dim < 1 or self.layers < 0:

@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from tacit.backbones.vectors import Vectors
 from tacit.errors import OptionError
 from tacit.kernels.rows import Rows, take_rows
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, TrainingData
+from tacit.types import Batch, Encoded, TrainingData, Vectors
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,9 @@ class MFConfig:
     """Options of `MF`. `scale` is the standard deviation of the initial embeddings."""
 
     use: Literal["mf"] = "mf"
-    dim: int = 64
-    scale: float = 0.1
-    biases: bool = False
+    dim: int = 64  # length of a user's and an item's vector
+    scale: float = 0.1  # standard deviation of the initial embeddings
+    biases: bool = False  # a number for each user and item beside the vectors
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -38,9 +37,9 @@ class GMFConfig:
     """Options of GMF (He et al., WWW 2017, eq. 9 with an identity activation and no bias)."""
 
     use: Literal["gmf"] = "gmf"
-    dim: int = 64
-    scale: float = 0.1
-    biases: bool = False
+    dim: int = 64  # length of a user's and an item's vector
+    scale: float = 0.1  # standard deviation of the initial embeddings
+    biases: bool = False  # a number for each user and item beside the vectors
 
     def __post_init__(self) -> None:
         if self.dim < 1:

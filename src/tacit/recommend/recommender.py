@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
@@ -50,6 +50,11 @@ class VectorRecommender:
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
         """Scores of every item for each query, in a fresh array."""
         return self._products.scores(self.vectors(queries))
+
+    def pairs(self, queries: Queries, items: Int64[np.ndarray, "Q"]) -> Float32[np.ndarray, "Q"]:
+        """Score of one item for each query."""
+        scores: Float32[np.ndarray, "Q"] = (self.vectors(queries) * self.item_vectors[items]).sum(1)
+        return scores if self.item_bias is None else scores + self.item_bias[items]
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""

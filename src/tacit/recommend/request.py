@@ -64,6 +64,7 @@ class Catalogue:
     history: CSR  # seen positives
     masked: CSR  # never recommended
     popularity: Int64[np.ndarray, "N"]
+    folds: bool = True  # whether a history tells the recommender who somebody is
 
     def for_users(
         self,
@@ -117,6 +118,7 @@ class Catalogue:
         allowed = self._allowed(allow, deny)
         assert queries.history is not None
         cold = queries.history.degrees() == 0
+        strange = ~cold & (queries.users < 0) & (not self.folds)
         best = _ranked(self.recommender, queries, k, exclude, allowed)
         notes = []
         if cold.any():
@@ -125,6 +127,8 @@ class Catalogue:
             answer = _best(popular.copy(), k, rows, allowed)
             best.items[cold], best.scores[cold] = answer.items, answer.scores
             notes.append(f"{int(cold.sum())} without any event: answered by popularity")
+        if strange.any():
+            notes.append(f"{int(strange.sum())} whom training did not see: answered by popularity")
         found = best.items >= 0
         short = int((found.sum(1) < k).sum())
         if short:

@@ -7,21 +7,23 @@ from typing import Any
 
 from torch import nn
 
+from tacit.errors import SchemeError
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import local_rows, read_out, score, score_pairs
-from tacit.types import Backbone, Batch, Candidates, Clock, PairScorer, Terms
+from tacit.types import Batch, Candidates, Clock, PairScorer, Terms
 
 
 class Step(nn.Module):
     """encode, transform, score, refine, objective, regularise: from a batch to named loss terms.
 
     Holds the parameters of the backbone and of stateful parts in one place. The scheme must be bound.
-    Raises `SchemeError` where scheme and backbone do not fit.
+    Raises `SchemeError` where scheme and backbone do not fit, or the backbone is none.
     """
 
-    def __init__(self, backbone: Backbone, scheme: Scheme) -> None:
+    def __init__(self, backbone: nn.Module, scheme: Scheme) -> None:
         super().__init__()
         scheme.check(backbone)
+        _check(backbone)
         self.backbone: Any = backbone
         self.scheme = scheme
         self.parts = nn.ModuleList([part for part in scheme.parts() if isinstance(part, nn.Module)])
@@ -44,6 +46,20 @@ class Step(nn.Module):
         rows = {name: batch.weights * loss / len(batch) for name, loss in losses.items()}
         regularisers = () if plain else scheme.regularisers
         return Terms(rows, {part.name: part(encoded, batch, candidates) for part in regularisers})
+
+
+def _check(backbone: nn.Module) -> None:
+    """What training and serving will ask of a backbone must be there before the first step."""
+    served = () if isinstance(backbone, PairScorer) else ("dim", "vectors")
+    needed = ("n_users", "n_items", "interests", "reads", *served)
+    missing = [name for name in needed if not hasattr(backbone, name)]
+    if type(backbone).forward is nn.Module.forward:
+        missing.append("forward")
+    if missing:
+        raise SchemeError(
+            f"{type(backbone).__name__} is no backbone: it lacks {', '.join(missing)}; a backbone is an "
+            "nn.Module with all that tacit.types.Backbone names, or with score(users, items) for vectors()"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tacit.data.split import Split, split
     from tacit.data.synthetic import simulate
     from tacit.evaluation.compare import compare
-    from tacit.planning import DataOptions
+    from tacit.gathering import DataOptions
     from tacit.run import Run, load
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
     from tacit.schemes.scheme import Scheme
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tacit.training.options import TrainingOptions
 
 _HOME = {
-    "DataOptions": "tacit.planning",
+    "DataOptions": "tacit.gathering",
     "GMFConfig": "tacit.backbones.mf",
     "Interactions": "tacit.data.interactions",
     "LightGCNConfig": "tacit.backbones.lightgcn",

@@ -11,8 +11,9 @@ from typing import Any
 
 from tacit.errors import OptionError, RunFolderError
 from tacit.fitting import train as run_plan
+from tacit.gathering import DataOptions, read
 from tacit.judging import Evaluation, judge
-from tacit.planning import DataOptions, made, read
+from tacit.planning import made
 from tacit.run import Run, load
 from tacit.storage import MANIFEST, lock
 from tacit.training.optimizers import OptimizerOptions
@@ -44,7 +45,8 @@ def fit(
     from it (the last 5 % by time, else one event of up to 10,000 users), chooses the number of steps, and the
     run is trained again on everything. `backbone` and `scheme`: names, presets, or one's own objects (an
     `nn.Module` that is a `Backbone`; a `Scheme`). `start`: "ials", or the folder of an earlier run to go on
-    from. `out`: the run folder, where checkpoints are kept and the run is saved; `resume` goes on there.
+    from: what it had seen stays masked, in histories and in LightGCN's graph, and validates nothing. `out`:
+    the run folder, where checkpoints are kept and the run is saved; `resume` goes on there.
 
     Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use; `Interrupted`
     after SIGTERM or SIGINT, once a checkpoint is saved.

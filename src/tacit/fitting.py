@@ -83,8 +83,9 @@ def _phase(
     """One training run: on train with validation, or on everything for the chosen number of steps."""
     search = phase == SEARCH
     data = plan.train if search else plan.whole
-    backbone = plan.make_backbone(data)
-    scheme = plan.scheme.bind(data)
+    evidence = plan.searched if search else plan.everything
+    backbone = plan.make_backbone(evidence)
+    scheme = plan.scheme.bind(evidence)
     step = Step(backbone, scheme)
     optimizer = build(plan.optimizer, plan.rate, step.parameters())
     loader, meta_loader = _loaders(plan, data)

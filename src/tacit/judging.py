@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tacit.data.evidence import Evidence, padded, union
 from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
@@ -22,7 +23,7 @@ from tacit.references.graphfilter import GraphFilter
 from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
-from tacit.run import Evidence, Run, union
+from tacit.run import Run
 from tacit.types import CSR, Queries, Recommender
 
 EASE_LIMIT = 15_000
@@ -75,10 +76,10 @@ def judge(
     """Evaluate on test pairs that share an extension of the run's vocabulary: its rows keep their numbers."""
     evidence = run.evidence
     n_users, n_items = test.n_users, test.n_items
-    seen = _padded(evidence.seen, n_users, n_items)
-    exclude = _padded(evidence.masked, n_users, n_items)
+    seen = padded(evidence.seen, n_users, n_items)
+    exclude = padded(evidence.masked, n_users, n_items)
     if history is not None:
-        more = _padded(history.positives, n_users, n_items)
+        more = padded(history.positives, n_users, n_items)
         seen, exclude = union(seen, more), union(exclude, more)
     truth = test.positives
     if keep_seen:
@@ -156,12 +157,6 @@ def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]
         gigabytes = evidence.n_items**2 * 4 / 2**30
         skipped["ease"] = f"{evidence.n_items} items would need a matrix of {gigabytes:.1f} GiB to invert"
     return models
-
-
-def _padded(matrix: CSR, n_users: int, n_items: int) -> CSR:
-    """The same pairs in a matrix of more rows and columns."""
-    more = n_users - matrix.n_rows
-    return CSR(np.concatenate([matrix.indptr, np.full(more, matrix.indptr[-1])]), matrix.indices, n_items)
 
 
 def _narrow(matrix: CSR, n_items: int) -> CSR:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.run import Evidence, Run, union
+from tacit.run import Run
 from tacit.schemes.scheme import Scheme
 from tacit.training.step import Step
 
@@ -21,7 +23,8 @@ class Plan:
     train: Interactions
     valid: Interactions
     whole: Interactions  # train and valid together
-    make_backbone: Callable[[Interactions], Any]
+    earlier: Evidence | None  # of the run to go on from
+    make_backbone: Callable[[Evidence], Any]
     scheme: Scheme
     optimizer: str
     rate: float
@@ -37,25 +40,28 @@ class Plan:
     config: dict[str, Any]
     facts: dict[str, Any]
 
+    @cached_property
+    def searched(self) -> Evidence:
+        """What the search trains on, and what an earlier run had seen."""
+        return Evidence.of(self.train, self.earlier)
+
+    @cached_property
+    def everything(self) -> Evidence:
+        """The same of train and valid together."""
+        return Evidence.of(self.whole, self.earlier)
+
 
 def run_of(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
     """The run of a trained step; `chosen` (empty during the search): what validation chose."""
     step.eval()
-    whole = plan.whole
-    trained = whole if plan.refit and chosen else plan.train
-    evidence = Evidence(
-        positives=trained.positives,
-        seen=union(plan.train.positives, plan.valid.positives),
-        noes=whole.noes,
-        impressions=whole.impressions,
-        item_counts=trained.item_counts,
-    )
+    trained = plan.everything if plan.refit and chosen else plan.searched
+    evidence = replace(plan.everything, positives=trained.positives, item_counts=trained.item_counts)
     config = {**plan.config, "chosen": chosen}
     return Run(
         backbone=step.backbone,
         similarity=plan.scheme.objective.similarity,
-        user_ids=whole.user_ids,
-        item_ids=whole.item_ids,
+        user_ids=plan.whole.user_ids,
+        item_ids=plan.whole.item_ids,
         evidence=evidence,
         config=config,
         facts=plan.facts,

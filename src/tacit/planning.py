@@ -1,19 +1,18 @@
-"""What `api.fit` decides before the first step: data read, validation part chosen, options resolved."""
+"""What `api.fit` decides before the first step: its material gathered, its options resolved."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tacit.data.audit import audit
-from tacit.data.interactions import Interactions
-from tacit.data.split import Split, validation
+from tacit.data.evidence import Evidence
 from tacit.defaults import suggested
 from tacit.errors import OptionError
+from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of, scheme_of
@@ -23,29 +22,6 @@ from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 _log = logging.getLogger("tacit")
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which columns hold what (None: guessed from their names, and said), and what counts as a yes."""
-
-    user: str | None = None
-    item: str | None = None
-    time: str | None = None
-    position: str | None = None
-    rating: str | None = None
-    label: str | None = None
-    weight: str | None = None
-    shown: str | None = None
-    threshold: float | None = None  # ratings from here on are a yes, below an explicit no
-    impressions: str | None = None  # a file of items shown without action
-
-
-def read(source: Any, options: DataOptions, **more: Any) -> Interactions:
-    """A log as the options say; `Interactions` as they are. Raises `DataError`."""
-    if isinstance(source, Interactions):
-        return source
-    return Interactions.read(source, **asdict(options), **more)
 
 
 def made(
@@ -60,34 +36,8 @@ def made(
     start: str | Path | None,
 ) -> Plan:
     """The plan of one run. Raises subclasses of `UserError`."""
-    log = read(train, options)
     earlier = load(start) if start not in (None, "ials", "noise") and start is not None else None
-    if earlier is not None:
-        ids = (
-            earlier.user_ids.extended(log.user_ids.to_arrow()),
-            earlier.item_ids.extended(log.item_ids.to_arrow()),
-        )
-        log = log.with_vocabulary(*ids)
-    if valid is None:
-        part, held_out = validation(log, seed)
-        people = int((held_out.positives.degrees() > 0).sum())
-        _log.info(
-            "validation: %d %s events of %d users, held out to choose the number of steps",
-            *(len(held_out), "last" if log.clock is not None else "random", people),
-        )
-        split = Split(part, held_out, None, kind="validation")
-        whole = log
-    else:
-        given = read(valid, replace(options, threshold=log.threshold, impressions=None), part=True)
-        split = Split.given(log, given, None)
-        assert split.valid is not None
-        part, held_out = split.train, split.valid
-        whole = part.concat(held_out)
-    for note in split.notes:
-        _log.info("%s", note)
-    report = audit(split)
-    for finding in report.findings():
-        _log.info("audit: %s", finding)
+    material = gathered(train, valid, options, seed, earlier)
     names = _use(backbone), _use(scheme)
     table = suggested(*names)
     config, make = _backbone(backbone, table.backbone)
@@ -116,15 +66,16 @@ def made(
         "start": None if start is None else str(start),
     }
 
-    def build(trained: Interactions) -> Any:
+    def build(trained: Evidence) -> Any:
         made = make(trained, torch.Generator().manual_seed(derived_key(seed, INITIAL)))
         start_values(made, trained, start, earlier)
         return made
 
     return Plan(
-        train=part,
-        valid=held_out,
-        whole=whole,
+        train=material.train,
+        valid=material.valid,
+        whole=material.whole,
+        earlier=material.earlier,
         make_backbone=build,
         scheme=built.clipped(training.clip),
         optimizer=name,
@@ -136,11 +87,7 @@ def made(
         checkpoint_every=training.checkpoint_every,
         seed=seed,
         config=recorded,
-        facts={
-            "data": log.fingerprint(),
-            "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
-            "audit": report.to_dict(),
-        },
+        facts=material.facts,
         **values,
     )
 
@@ -158,7 +105,7 @@ def _backbone(value: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Any]
     if isinstance(value, torch.nn.Module):
         initial = {name: tensor.clone() for name, tensor in value.state_dict().items()}
 
-        def again(data: Interactions, generator: torch.Generator) -> torch.nn.Module:
+        def again(data: Evidence, generator: torch.Generator) -> torch.nn.Module:
             value.load_state_dict(initial)
             return value
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn.functional import normalize
 
+from tacit.data.evidence import Evidence
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name
@@ -39,44 +40,6 @@ from tacit.types import CSR, Queries
 KIND, VERSION = "tacit-run", 1
 Id = int | str
 _log = logging.getLogger("tacit")
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What the log said, by row: positives the run trained on, all that it has seen, explicit noes, shown.
-
-    Implements `TrainingData` for the positives it trained on.
-    """
-
-    positives: CSR
-    seen: CSR
-    noes: CSR
-    impressions: CSR
-    item_counts: np.ndarray[Any, np.dtype[np.int64]]
-
-    @property
-    def n_users(self) -> int:
-        return self.positives.n_rows
-
-    @property
-    def n_items(self) -> int:
-        return self.positives.n_columns
-
-    @property
-    def known(self) -> CSR:
-        """Positives and explicit noes."""
-        return union(self.positives, self.noes)
-
-    @cached_property
-    def masked(self) -> CSR:
-        """What is never recommended: all seen positives and explicit noes."""
-        return union(self.seen, self.noes)
-
-
-def union(a: CSR, b: CSR) -> CSR:
-    """Pairs that either matrix holds."""
-    rows = np.concatenate([np.repeat(np.arange(m.n_rows), m.degrees()) for m in (a, b)])
-    return CSR.from_pairs(rows, np.concatenate([a.indices, b.indices]), a.n_rows, a.n_columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +140,7 @@ class Run:
     def write(self, folder: Path) -> None:
         """As `save`, for who holds the lock of the folder."""
         evidence = {
-            f"{name}.{part}": getattr(matrix, part)
+            f"{name}.{part}": getattr(matrix, part).copy()  # two that share memory cannot be written
             for name, matrix in (
                 ("positives", self.evidence.positives),
                 ("seen", self.evidence.seen),

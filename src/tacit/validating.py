@@ -8,12 +8,13 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
+from tacit.data.evidence import without
 from tacit.errors import OptionError
 from tacit.evaluation.ranking import rank
-from tacit.kernels.topk import shared_with
 from tacit.plan import Plan, run_of
+from tacit.recommend.foldin import trained_rows
 from tacit.training.step import Step
-from tacit.types import CSR, Queries
+from tacit.types import Queries
 
 VALIDATION_USERS = 10_000
 
@@ -23,9 +24,9 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
 
     Raises `OptionError` where no truth is left of users with training events.
     """
-    known = plan.train.known
-    truth = _without(plan.valid.positives, known)
-    warm = np.flatnonzero((truth.degrees() > 0) & (plan.train.positives.degrees() > 0))
+    known, history = plan.searched.masked, plan.searched.seen
+    truth = without(plan.valid.positives, known)
+    warm = np.flatnonzero((truth.degrees() > 0) & (history.degrees() > 0))
     if len(warm) == 0:
         raise OptionError(
             "nothing to validate on: no validation user has both training events and a validation event "
@@ -35,7 +36,7 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
     chosen, masked = truth.select(warm), known.select(warm)
     name, _, k = plan.metric.partition("@")
-    queries = Queries(warm.astype(np.int64), plan.train.positives.select(warm))
+    queries = Queries(trained_rows(warm.astype(np.int64), plan.searched.positives), history.select(warm))
 
     def validate(step: Step) -> dict[str, float]:
         run = run_of(plan, step, {})
@@ -62,9 +63,3 @@ def _mean(values: Float64[np.ndarray, "users"]) -> float:
     """Over the people for whom there is a value."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else math.nan
-
-
-def _without(matrix: CSR, other: CSR) -> CSR:
-    rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
-    left = ~shared_with(matrix, other)
-    return CSR.from_pairs(rows[left], matrix.indices[left], matrix.n_rows, matrix.n_columns)

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own
 from tacit.defaults import suggested
 from tacit.errors import OptionError
-from tacit.planning import DataOptions
+from tacit.gathering import DataOptions
 from tacit.presets import scheme_of
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
@@ -34,10 +34,10 @@ Table = dict[str, Any]
 class EvaluationOptions:
     """What `tacit evaluate` computes. `metrics` None: all; `seen` "keep": repeats are wanted."""
 
-    k: tuple[int, ...] = (10, 20, 50)
-    metrics: tuple[str, ...] | None = None
-    references: bool = True
-    seen: Literal["mask", "keep"] = "mask"
+    k: tuple[int, ...] = (10, 20, 50)  # cut-offs
+    metrics: tuple[str, ...] | None = None  # names as in docs/guide/evaluation.md; nothing: all
+    references: bool = True  # reference models beside the run
+    seen: Literal["mask", "keep"] = "mask"  # keep: where a user may want again what the log holds already
 
     def __post_init__(self) -> None:
         if not self.k or min(self.k) < 1:

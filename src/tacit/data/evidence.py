@@ -1,0 +1,89 @@
+"""What a log says of each user and item, as matrices: all that serving and starting anew need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int64
+
+from tacit.kernels.topk import shared_with
+from tacit.types import CSR, TrainingData
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the log said, by row: positives the run trained on, all that it has seen, explicit noes, shown.
+
+    Implements `TrainingData` for the positives it trained on.
+    """
+
+    positives: CSR
+    seen: CSR
+    noes: CSR
+    impressions: CSR
+    item_counts: Int64[np.ndarray, "N"]
+
+    @staticmethod
+    def of(log: TrainingData, earlier: Evidence | None = None) -> Evidence:
+        """Of a log, and of what an earlier run had seen; a pair that either calls a yes is a yes.
+
+        The earlier vocabulary is the beginning of the log's. A pair of both counts once in `item_counts`.
+        """
+        noes, impressions = log.noes, log.impressions
+        if earlier is None:
+            return Evidence(log.positives, log.positives, noes, impressions, log.item_counts)
+        earlier = earlier.padded(log.n_users, log.n_items)
+        seen = union(log.positives, earlier.seen)
+        noes = without(union(noes, earlier.noes), seen)
+        impressions = without(without(union(impressions, earlier.impressions), seen), noes)
+        more = without(earlier.positives, log.positives)
+        counts = log.item_counts + np.bincount(more.indices, minlength=log.n_items)
+        return Evidence(union(log.positives, more), seen, noes, impressions, counts)
+
+    @property
+    def n_users(self) -> int:
+        return self.positives.n_rows
+
+    @property
+    def n_items(self) -> int:
+        return self.positives.n_columns
+
+    @cached_property
+    def known(self) -> CSR:
+        """Positives and explicit noes."""
+        return union(self.positives, self.noes)
+
+    @cached_property
+    def masked(self) -> CSR:
+        """What is never recommended: all seen positives and explicit noes."""
+        return union(self.seen, self.noes)
+
+    def padded(self, n_users: int, n_items: int) -> Evidence:
+        """The same under a vocabulary that begins with this one."""
+        four = (self.positives, self.seen, self.noes, self.impressions)
+        positives, seen, noes, impressions = (padded(matrix, n_users, n_items) for matrix in four)
+        counts = np.concatenate([self.item_counts, np.zeros(n_items - self.n_items, np.int64)])
+        return Evidence(positives, seen, noes, impressions, counts)
+
+
+def padded(matrix: CSR, n_rows: int, n_columns: int) -> CSR:
+    """The same pairs in a matrix of at least as many rows and columns."""
+    more = np.full(n_rows - matrix.n_rows, matrix.indptr[-1])
+    return CSR(np.concatenate([matrix.indptr, more]), matrix.indices, n_columns)
+
+
+def union(a: CSR, b: CSR) -> CSR:
+    """Pairs that either matrix, of the same shape, holds."""
+    if len(b.indices) == 0:
+        return a
+    rows = np.concatenate([np.repeat(np.arange(m.n_rows), m.degrees()) for m in (a, b)])
+    return CSR.from_pairs(rows, np.concatenate([a.indices, b.indices]), a.n_rows, a.n_columns)
+
+
+def without(matrix: CSR, other: CSR) -> CSR:
+    """Pairs of a matrix that the other one, with as many rows, does not hold."""
+    rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
+    left = ~shared_with(matrix, other)
+    return CSR.from_pairs(rows[left], matrix.indices[left], matrix.n_rows, matrix.n_columns)

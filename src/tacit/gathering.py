@@ -1,0 +1,134 @@
+"""What a run learns from and is chosen by: the log, its validation part, and what an earlier run had seen."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tacit.data.audit import audit
+from tacit.data.evidence import Evidence
+from tacit.data.interactions import Interactions
+from tacit.data.split import Split, validation
+from tacit.data.vocabulary import Vocabulary
+from tacit.errors import DataError
+from tacit.run import Run
+from tacit.types import CSR
+
+Ids = tuple[Vocabulary, Vocabulary]
+_log = logging.getLogger("tacit")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which columns hold what (None: guessed from their names, and said), and what counts as a yes."""
+
+    user: str | None = None  # column of user ids
+    item: str | None = None  # column of item ids
+    time: str | None = None  # column of times: Unix seconds (ms, us, ns) or ISO 8601
+    position: str | None = None  # column of the order of a user's events, where there is no clock
+    rating: str | None = None  # column of ratings
+    label: str | None = None  # column of 1 (a yes) and 0 (an explicit no)
+    weight: str | None = None  # column of weights, at least 0
+    shown: str | None = None  # column of 1 for rows that were shown without action
+    threshold: float | None = None  # ratings from here on are a yes, below an explicit no
+    impressions: str | None = None  # a file of items shown without action
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The parts of one run, under one vocabulary, and the facts that are kept with it."""
+
+    train: Interactions
+    valid: Interactions
+    whole: Interactions
+    earlier: Evidence | None
+    facts: dict[str, Any]
+
+
+def read(source: Any, options: DataOptions, ids: Ids | None = None, *, part: bool = False) -> Interactions:
+    """A log as the options say, or as it is, under an extension of `ids`. Raises `DataError`."""
+    if not isinstance(source, Interactions):
+        return Interactions.read(source, **asdict(options), vocabulary=ids, part=part)
+    if ids is None:
+        return source
+    return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
+
+
+def gathered(train: Any, valid: Any, options: DataOptions, seed: int, earlier: Run | None) -> Material:
+    """Read the parts, or hold one out to validate on. What the earlier run had seen validates nothing.
+
+    Raises `DataError`.
+    """
+    log = read(train, options, None if earlier is None else (earlier.user_ids, earlier.item_ids))
+    seen = None if earlier is None else earlier.evidence.seen
+    if valid is None:
+        split, whole = _held_out(log, seed, seen), log
+    else:
+        columns = replace(options, threshold=log.threshold, impressions=None)
+        given = read(valid, columns, (log.user_ids, log.item_ids), part=True)
+        split = _given(log, given, seen)
+        assert split.valid is not None
+        whole = split.train.concat(split.valid)
+    for note in split.notes:
+        _log.info("%s", note)
+    report = audit(split)
+    for finding in report.findings():
+        _log.info("audit: %s", finding)
+    assert split.valid is not None
+    return Material(
+        train=split.train,
+        valid=split.valid,
+        whole=whole,
+        earlier=None if earlier is None else earlier.evidence,
+        facts={
+            "data": log.fingerprint(),
+            "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
+            "audit": report.to_dict(),
+        },
+    )
+
+
+def _held_out(log: Interactions, seed: int, seen: CSR | None) -> Split:
+    """A validation part cut from the rows of a log that an earlier run had not seen."""
+    new = np.ones(len(log), bool) if seen is None else _unseen(log, seen)
+    if not new.any():
+        raise DataError(
+            "the earlier run has seen every row of this log, so none can validate: "
+            "add newer events, or train without start"
+        )
+    part, valid = validation(log if new.all() else log.select(new), seed)
+    _log.info(
+        "validation: %d %s events of %d users, held out to choose the number of steps",
+        *(len(valid), "last" if log.clock is not None else "random"),
+        int((valid.positives.degrees() > 0).sum()),
+    )
+    if new.all():
+        return Split(part, valid, None, kind="validation")
+    note = f"{int((~new).sum()):,} rows that the earlier run had seen are in no validation part"
+    return Split(log.select(~new).concat(part), valid, None, kind="validation", notes=(note,))
+
+
+def _given(log: Interactions, valid: Interactions, seen: CSR | None) -> Split:
+    """The two parts as they came, less what an earlier run had seen of the validation part."""
+    split = Split.given(log, valid, None)
+    assert split.valid is not None
+    new = np.ones(len(valid), bool) if seen is None else _unseen(split.valid, seen)
+    if new.all():
+        return split
+    if not (new & split.valid.yes).any():
+        raise DataError(
+            "the earlier run has seen every event of the validation part: give newer ones, "
+            "or train without start"
+        )
+    note = f"{int((~new).sum()):,} of {len(new):,} validation rows left out: the earlier run had seen them"
+    return replace(split, valid=split.valid.select(new), notes=(*split.notes, note))
+
+
+def _unseen(log: Interactions, seen: CSR) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """True for rows whose pair the matrix, of an earlier vocabulary, does not hold."""
+    keys = log.users.astype(np.int64) * log.n_items + log.items
+    known = np.repeat(np.arange(seen.n_rows), seen.degrees()) * log.n_items + seen.indices
+    return ~np.isin(keys, known)

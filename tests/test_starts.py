@@ -1,0 +1,74 @@
+"""Training that goes on from an earlier run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tacit
+from helpers.logs import quick_run, random_log
+from tacit.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on users 0 to 59."""
+    folder = tmp_path_factory.mktemp("earlier") / "run"
+    quick_run(random_log(), out=folder)
+    return folder
+
+
+NEWER = random_log(seed=1, first=40)  # users 40 to 99
+BACKBONES = [tacit.MFConfig(dim=8), tacit.LightGCNConfig(dim=8, layers=2)]
+
+
+@pytest.mark.parametrize("backbone", BACKBONES, ids=lambda config: config.use)
+def test_the_new_run_knows_what_the_earlier_one_had_seen(backbone: object, tmp_path: Path) -> None:
+    before = quick_run(random_log(), backbone=backbone, out=tmp_path / "run")
+    run = quick_run(NEWER, backbone=backbone, start=tmp_path / "run", out=tmp_path / "more")
+    answer = run.recommend([3, 50], k=run.evidence.n_items)
+    assert "popularity" not in " ".join(answer.notes)
+    for user, items in zip(answer.users, answer.items, strict=True):
+        seen = before.evidence.seen.row(before.user_ids.row(user))
+        assert not set(items) & set(before.item_ids.decode(seen))
+    again = tacit.load(tmp_path / "more")
+    np.testing.assert_allclose(again.recommend([3, 50], k=5).scores, run.recommend([3, 50], k=5).scores)
+
+
+def test_of_a_validation_file_only_what_is_new_counts(earlier: Path) -> None:
+    old = random_log().slice(0, 40)
+    run = quick_run(NEWER, valid=pa.concat_tables([old, random_log(60, seed=2)]), start=earlier)
+    assert "validation rows left out: the earlier run had seen them" in " ".join(run.facts["split"]["notes"])
+
+
+def test_a_log_seen_whole_cannot_validate(earlier: Path) -> None:
+    with pytest.raises(DataError, match="earlier run has seen every row"):
+        quick_run(random_log(), start=earlier)
+
+
+def test_a_validation_part_seen_whole_cannot_validate(earlier: Path) -> None:
+    with pytest.raises(DataError, match="earlier run has seen every event"):
+        quick_run(NEWER, valid=random_log().slice(0, 50), start=earlier)
+
+
+def test_only_new_rows_are_held_out(earlier: Path) -> None:
+    before = tacit.load(earlier)
+    run = quick_run(
+        pa.concat_tables([random_log(), NEWER]),
+        start=earlier,
+        training=tacit.TrainingOptions(epochs=1, refit=False),
+    )
+    held = set(zip(*np.nonzero(_dense(run, "seen") & ~_dense(run, "positives")), strict=True))
+    seen = set(zip(*np.nonzero(_dense(before, "seen")), strict=True))
+    assert held
+    assert not held & seen
+
+
+def _dense(run: tacit.Run, name: str) -> np.ndarray:
+    matrix = getattr(run.evidence, name)
+    dense = np.zeros((matrix.n_rows, matrix.n_columns), bool)
+    dense[np.repeat(np.arange(matrix.n_rows), matrix.degrees()), matrix.indices] = True
+    return dense

@@ -22,9 +22,9 @@ from tacit.data.evidence import Evidence
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name
-from tacit.recommend.foldin import ridge, trained_rows
-from tacit.recommend.recommender import VectorRecommender
+from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Recommendations
+from tacit.recommend.serving import Served, recommender_of
 from tacit.storage import (
     json_bytes,
     lock,
@@ -35,7 +35,7 @@ from tacit.storage import (
     tensor_bytes,
     write_artifact,
 )
-from tacit.types import CSR, Queries
+from tacit.types import CSR, PairScorer, Queries
 
 KIND, VERSION = "tacit-run", 1
 Id = int | str
@@ -56,19 +56,9 @@ class Run:
     folder: Path | None = None
 
     @cached_property
-    def recommender(self) -> VectorRecommender:
-        """Users and items as vectors, cosine scores normalised, people without a row folded in."""
-        vectors = self.backbone.vectors()
-        users, items = vectors.users, vectors.items
-        if self.similarity == "cosine":
-            users, items = normalize(users, dim=1), normalize(items, dim=1)
-        bias = None if vectors.item_bias is None else vectors.item_bias.numpy()
-        fold_in = self._propagate if hasattr(self.backbone, "fold_in") else ridge(items.numpy())
-        return VectorRecommender(users.numpy(), items.numpy(), bias, fold_in)
-
-    def _propagate(self, history: CSR) -> np.ndarray[Any, np.dtype[np.float32]]:
-        vectors = self.backbone.fold_in(history)
-        return (normalize(vectors, dim=1) if self.similarity == "cosine" else vectors).numpy()
+    def recommender(self) -> Served:
+        """What scores the catalogue for people by row or by history."""
+        return recommender_of(self.backbone, self.similarity, self.evidence.item_counts)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -82,6 +72,7 @@ class Run:
             evidence.seen,
             evidence.masked,
             evidence.item_counts,
+            folds=not isinstance(self.backbone, PairScorer),
         )
 
     def recommend(
@@ -108,7 +99,13 @@ class Run:
         return self.catalogue.for_history([history], k, **options)
 
     def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
-        """The k items nearest to an item by cosine, best first. Raises `UnknownId`."""
+        """The k items nearest to an item by cosine, best first.
+
+        Raises `UnknownId`, and `OptionError` where the backbone scores pairs and has no item vectors.
+        """
+        if isinstance(self.backbone, PairScorer):
+            name = type(self.backbone).__name__
+            raise OptionError(f"{name} scores pairs and has no item vectors: use a backbone that has")
         vectors = self.backbone.vectors().items
         unit = normalize(vectors, dim=1)
         row = self.item_ids.row(item)
@@ -120,14 +117,11 @@ class Run:
 
     def score(self, users: Sequence[Id], items: Sequence[Id]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Score of each (user, item) pair, float32; higher is better. Raises `UnknownId`."""
-        vectors, evidence = self.recommender, self.evidence
+        evidence = self.evidence
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         columns = np.array([self.item_ids.row(item) for item in items], np.int64)
         queries = Queries(trained_rows(rows, evidence.positives), evidence.seen.select(rows))
-        scores: np.ndarray[Any, np.dtype[np.float32]] = (
-            vectors.vectors(queries) * vectors.item_vectors[columns]
-        ).sum(1)
-        return scores if vectors.item_bias is None else scores + vectors.item_bias[columns]
+        return self.recommender.pairs(queries, columns)
 
     def save(self, folder: str | Path) -> None:
         """Write the run as an artifact, whole or not at all; a run that the folder holds is replaced.

@@ -11,8 +11,9 @@ from jaxtyping import Float64
 from tacit.data.evidence import without
 from tacit.errors import OptionError
 from tacit.evaluation.ranking import rank
-from tacit.plan import Plan, run_of
+from tacit.plan import Plan
 from tacit.recommend.foldin import trained_rows
+from tacit.recommend.serving import recommender_of
 from tacit.training.step import Step
 from tacit.types import Queries
 
@@ -39,16 +40,16 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
     queries = Queries(trained_rows(warm.astype(np.int64), plan.searched.positives), history.select(warm))
 
     def validate(step: Step) -> dict[str, float]:
-        run = run_of(plan, step, {})
-        step.train()
+        step.eval()
         figures = rank(
-            run.recommender,
+            recommender_of(step.backbone, plan.scheme.objective.similarity, plan.searched.item_counts),
             chosen,
             queries,
             exclude=masked,
             ks=sorted({int(k or 20), 20}),
             metrics=sorted({name, "recall", "ndcg"}),
         )
+        step.train()
         found = {key: _mean(per_user) for key, per_user in figures.values.items()} | figures.overall
         if math.isnan(found[plan.metric]):
             raise OptionError(

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import tacit
-from tacit.errors import Interrupted, OptionError, RunFolderError
+from tacit.errors import Diverged, Interrupted, OptionError, RunFolderError
 from tacit.storage import MANIFEST, lock
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
@@ -181,3 +182,18 @@ def test_a_metric_that_validation_cannot_give_is_refused():
 def test_a_figure_of_all_lists_may_choose():
     chosen = fit(training={"metric": "coverage@5"}).config["chosen"]
     assert 0 < chosen["coverage@5"] <= 1
+
+
+@pytest.mark.parametrize("every", [2, 1000])
+def test_divergence_names_the_last_good_checkpoint(tmp_path, every):
+    out = tmp_path / "run"
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, EpochEnd) and event.clock.epoch == 1:
+            with torch.no_grad():
+                event.module.backbone.user_table.fill_(float("nan"))
+
+    with pytest.raises(Diverged, match="the term labelled became nan at step") as told:
+        fit(out, training={"checkpoint_every": every}, callbacks=[spoil])
+    kept = sorted((out / "checkpoints").iterdir())[-1] if every == 2 else "none"
+    assert str(told.value).endswith(f"the last good checkpoint: {kept}")

@@ -14,7 +14,7 @@ import torch
 
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
-from tacit.errors import Interrupted, OptionError
+from tacit.errors import Diverged, Interrupted, OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.plan import Plan, run_of
@@ -87,6 +87,7 @@ def _phase(
     backbone = plan.make_backbone(evidence)
     scheme = plan.scheme.bind(evidence)
     step = Step(backbone, scheme)
+    _check_size(backbone, data)
     optimizer = build(plan.optimizer, plan.rate, step.parameters())
     loader, meta_loader = _loaders(plan, data)
     stopping = EarlyStopping(
@@ -121,17 +122,23 @@ def _phase(
                 every_steps=plan.checkpoint_every,
             )
             watching.append(stack.enter_context(keeper))
-        reason = ended or fit(
-            step,
-            loader,
-            optimizer,
-            epochs=epochs,
-            seed=plan.seed,
-            max_steps=max_steps,
-            callbacks=watching,
-            position=position,
-            meta_loader=meta_loader,
-        )
+        try:
+            reason = ended or fit(
+                step,
+                loader,
+                optimizer,
+                epochs=epochs,
+                seed=plan.seed,
+                max_steps=max_steps,
+                callbacks=watching,
+                position=position,
+                meta_loader=meta_loader,
+            )
+        except Diverged as error:
+            if keeper is None:
+                raise
+            good = "none" if keeper.good is None else keeper.good
+            raise Diverged(f"{error}; the last good checkpoint: {good}") from error
         if search and reason != INTERRUPTED:
             stopping.conclude(step, position.epoch, position.step)
     if keeper is not None and keeper.signal:
@@ -142,6 +149,16 @@ def _phase(
     if not progress:
         _log.info("%s: %s", phase[2:], reason)
     return step, stopping
+
+
+def _check_size(backbone: Any, data: Interactions) -> None:
+    """One's own module may have been made for another log: its rows would not be there."""
+    has, wants = (backbone.n_users, backbone.n_items), (data.n_users, data.n_items)
+    if has != wants:
+        raise SchemeError(
+            f"{type(backbone).__name__} has {has[0]} users and {has[1]} items, and the log has {wants[0]} "
+            f"and {wants[1]}: make it for this log, or pass a configuration with build(data, generator)"
+        )
 
 
 def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | None]:

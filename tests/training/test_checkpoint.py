@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.tiny import random_data
 from helpers.training import Run
 from tacit.backbones.mf import MFConfig
+from tacit.errors import Diverged
 from tacit.schemes.plain import bpr
 from tacit.storage import MANIFEST
 from tacit.training.checkpoint import Checkpointer, newest
@@ -67,3 +69,16 @@ def test_the_last_of_the_search_stays_until_the_refit_has_two(tmp_path):
             writer.save()
             assert (tmp_path / f"2-refit-{writer.position.step:09d}" / MANIFEST).exists()
     assert names(tmp_path) == ["2-refit-000000001", "2-refit-000000002"]
+
+
+def test_parameters_that_are_not_finite_are_not_saved_as_good(tmp_path):
+    with keeper(tmp_path) as writer:
+        for writer.position.step in (2, 4):
+            writer.save()
+        with torch.no_grad():
+            writer.step.backbone.item_table[3, 1] = float("inf")
+        writer.position.step = 6
+        with pytest.raises(Diverged, match=r"backbone\.item_table holds NaN or infinity after 6 steps"):
+            writer.save()
+    assert names(tmp_path) == ["1-search-000000002", "1-search-000000004"]
+    assert writer.good == tmp_path / "1-search-000000004"

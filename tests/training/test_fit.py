@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -259,8 +259,6 @@ def test_meta_batches_go_round_their_loader():
 
 
 def test_explicit_noes_are_pushed_down():
-    from dataclasses import replace
-
     import numpy as np
 
     labels = (np.arange(len(DATA.users)) % 3 > 0).astype(np.float32)
@@ -270,3 +268,31 @@ def test_explicit_noes_are_pushed_down():
     vectors = run.step.backbone.vectors()
     scores = (vectors.users[data.users.astype(int)] * vectors.items[data.items.astype(int)]).sum(1)
     assert scores[labels == 1].min() > 0 > scores[labels == 0].mean()
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """A step after which the loss was finite and the parameters are not."""
+
+    slot: ClassVar[str] = "update"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    needs_meta: ClassVar[bool] = False
+
+    def bind(self, data):
+        return self
+
+    def __call__(self, loss, meta_loss, clock, parameters, optimizer):
+        with torch.no_grad():
+            terms = loss()
+            parameters[0][0] = float("inf")
+        return terms
+
+
+@pytest.mark.parametrize("stop_step", [None, 0])
+def test_parameters_that_are_not_finite_stop_training(stop_step):
+    data = replace(DATA, users=DATA.users[:16], items=DATA.items[:16])
+    run = Run(data, MFConfig(dim=4), SCHEMES["bpr"].with_(Overflow()), batch_size=16)
+    heard = Heard(stop_step=stop_step)
+    with pytest.raises(Diverged, match=r"the parameter backbone\.user_table holds NaN or infinity"):
+        run.fit(2, callbacks=[heard])
+    assert not heard.of(EpochEnd) + heard.of(FitEnd)

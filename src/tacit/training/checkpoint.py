@@ -23,7 +23,7 @@ from tacit import storage
 from tacit.errors import ArtifactError, RunFolderError
 from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
-from tacit.training.fit import Position
+from tacit.training.fit import Position, check_parameters
 from tacit.training.step import Step
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
@@ -37,7 +37,7 @@ class Checkpointer:
 
     As a context manager it listens to the signals: the step at hand is finished and saved, and training stops
     as INTERRUPTED. `signal` is the number of the one heard, 0 before any; where training ended for another
-    reason all the same, the caller saves that reason.
+    reason all the same, the caller saves that reason. `good` is the newest checkpoint, where there is one.
     `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
     """
 
@@ -58,12 +58,14 @@ class Checkpointer:
         self.every_steps, self.every_seconds = every_steps, every_seconds
         self._saved, self.signal = time.monotonic(), 0
         self._previous: dict[int, Any] = {}
+        self.good: Path | None = None
 
     def __enter__(self) -> Checkpointer:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._previous[number] = signal.signal(number, self._hear)
         self._sweep()
+        self.good = self._here() if self._here().exists() else None
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -86,8 +88,10 @@ class Checkpointer:
     def save(self, ended: str | None = None) -> None:
         """Write a checkpoint of this moment, then drop all but the newest two.
 
-        `ended`: why training is over, where it is.
+        `ended`: why training is over, where it is. Raises `Diverged`, and writes nothing, where a parameter
+        is not finite.
         """
+        check_parameters(self.step, self.position.step)
         values: dict[str, Any] = {"position": vars(self.position), "facts": self.facts, "callbacks": {}}
         values["ended"] = ended
         tensors = {f"module.{name}": tensor for name, tensor in self.step.state_dict().items()}
@@ -104,7 +108,7 @@ class Checkpointer:
         write_artifact(here, files, KIND, VERSION)
         for old in sorted(other for other in self.folder.iterdir() if other != here)[: 1 - KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-        self._saved = time.monotonic()
+        self._saved, self.good = time.monotonic(), here
 
     def _here(self) -> Path:
         return self.folder / f"{self.facts['phase']}-{self.position.step:09d}"

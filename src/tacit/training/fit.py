@@ -50,7 +50,8 @@ def fit(
     """Train in place, from `position` on; returns why it ended.
 
     `max_steps` bounds the optimiser steps in all. Raises `Diverged` where a term is NaN or infinite, with the
-    step and the term, and `OptionError` where the scheme needs a meta loader and has none.
+    step and the term, or a parameter at the end of an epoch, and `OptionError` where the scheme needs a meta
+    loader and has none.
     """
     scheme, position = step.scheme, position or Position()
     if scheme.update.needs_meta and meta_loader is None:
@@ -80,6 +81,7 @@ def fit(
                 break
         if stop:
             break
+        check_parameters(step, position.step)
         seconds = time.perf_counter() - started
         clock = Clock(position.epoch, epochs, position.step, loader.steps)
         means = {name: value / max(position.within, 1) for name, value in position.sums.items()}
@@ -87,6 +89,7 @@ def fit(
         position.epoch, position.within, position.sums = position.epoch + 1, 0, {}
         if position.step >= limit and stop is None:
             break
+    check_parameters(step, position.step)
     reason = stop.reason if stop else reason
     _tell(callbacks, FitEnd(Clock(position.epoch, epochs, position.step, loader.steps), reason))
     return reason
@@ -110,7 +113,17 @@ def _check_finite(terms: dict[str, float], clock: Clock) -> None:
         if not math.isfinite(value):
             raise Diverged(
                 f"the term {name} became {value} at step {clock.step} (epoch {clock.epoch}): "
-                "lower optimizer.rate, or raise the temperature; the last good checkpoint is kept"
+                "lower optimizer.rate, or raise the temperature"
+            )
+
+
+def check_parameters(module: torch.nn.Module, steps: int) -> None:
+    """Raise `Diverged` naming a parameter that holds NaN or infinity after this many steps."""
+    for name, parameter in module.named_parameters():
+        if not parameter.isfinite().all():
+            raise Diverged(
+                f"the parameter {name} holds NaN or infinity after {steps} steps, though every term of the "
+                "loss was finite: lower optimizer.rate, or raise the temperature"
             )
 
 

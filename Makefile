@@ -43,6 +43,7 @@ bench: setup
 # The tables that documents quote, printed anew.
 docs: setup
 	$(BIN)/python -m benchmarks.simulator_statistics
+	$(BIN)/python -m tacit.cli.options > docs/options.md
 
 clean:
 	rm -rf $(VENV) demo build dist

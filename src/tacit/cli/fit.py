@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from tacit.cli.output import emit, say, table
 
 
 def fit(
-    train: Annotated[Path, typer.Argument(help="Log of interactions: Parquet, CSV, TSV or JSON lines.")],
+    train: Annotated[
+        Path | None,
+        typer.Argument(metavar="TRAIN", help="Log of interactions: Parquet, CSV, TSV or JSON lines."),
+    ] = None,
     valid: Annotated[
         Path | None, typer.Option(help="Validation file; without it a part of the log is held out.")
     ] = None,
@@ -35,6 +39,12 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")
     ] = False,
+    list_options: Annotated[
+        bool,
+        typer.Option(
+            "--options", help="Print every option with its value and meaning as TOML, and train nothing."
+        ),
+    ] = False,
     json: shared.Json = False,
     threads: shared.Threads = None,
     device: shared.Device = "cpu",
@@ -49,6 +59,15 @@ def fit(
 
     shared.use_threads(threads)
     options = read(config, settings or (), backbone=backbone, scheme=scheme)
+    if list_options:
+        from tacit.cli.options import toml
+
+        sys.stdout.write(toml(options))
+        return
+    if train is None:
+        raise typer.BadParameter(
+            "name a log of interactions, as in: tacit fit log.parquet", param_hint="TRAIN"
+        )
     folder = out or Path("runs") / f"{_stem(train)}-{_named(options.backbone)}-{_named(options.scheme)}"
     if out is None:
         say(f"run folder {folder}: name another with --out")

@@ -18,7 +18,7 @@ class HardestK:
     Dropped candidates do not rank; a query with fewer valid ones keeps what there is.
     """
 
-    count: int = 1
+    count: int = 1  # candidates kept for each pair, the highest-scored ones
     slot: ClassVar[Slot] = "refiner"
     needs: ClassVar[frozenset[Need]] = frozenset()
 

@@ -21,8 +21,8 @@ class EmbeddingNorm:
     it reads the tables before propagation.
     """
 
-    strength: float = 1e-4
-    name: str = "l2"
+    strength: float = 1e-4  # of the squared norm of the batch's embeddings
+    name: str = "l2"  # what its term of the loss is called
     slot: ClassVar[Slot] = "regulariser"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 

@@ -47,13 +47,13 @@ class BPRScheme:
     """Bayesian personalised ranking (Rendle et al., UAI 2009)."""
 
     use: Literal["bpr"] = "bpr"
-    negatives: int = 1
-    draw: Draw = "uniform"
-    power: float = 0.75  # of popularity, where draw is "popularity" or "mixed"
+    negatives: int = 1  # candidates for each pair, or for the batch where shared
+    draw: Draw = "uniform"  # where candidates come from
+    power: float = 0.75  # of popularity, where draw is popularity or mixed
     shared: bool = False  # one set of candidates for the whole batch
-    temperature: float = 1.0
-    similarity: Similarity = "dot"
-    l2: float = 1e-4
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of a user's and an item's vector
+    l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -66,13 +66,13 @@ class BCEScheme:
     """Binary cross-entropy: unlabelled candidates as noes."""
 
     use: Literal["bce"] = "bce"
-    negatives: int = 4
-    draw: Draw = "uniform"
-    power: float = 0.75
-    shared: bool = False
-    temperature: float = 1.0
-    similarity: Similarity = "dot"
-    l2: float = 1e-4
+    negatives: int = 4  # candidates for each pair, or for the batch where shared
+    draw: Draw = "uniform"  # where candidates come from
+    power: float = 0.75  # of popularity, where draw is popularity or mixed
+    shared: bool = False  # one set of candidates for the whole batch
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of a user's and an item's vector
+    l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -85,14 +85,14 @@ class SampledSoftmaxScheme:
     """Softmax of the target over sampled candidates (Bengio and Senecal 2008; SSM, Wu et al. 2022)."""
 
     use: Literal["sampled-softmax"] = "sampled-softmax"
-    negatives: int = 1024
-    draw: Draw = "uniform"
-    power: float = 0.75
-    shared: bool | None = None  # None: one set for the batch, where the draw allows it
-    temperature: float = 0.1
-    similarity: Similarity = "cosine"
+    negatives: int = 1024  # candidates for each pair, or for the batch where shared
+    draw: Draw = "uniform"  # where candidates come from
+    power: float = 0.75  # of popularity, where draw is popularity or mixed
+    shared: bool | None = None  # one set for the batch; nothing: where the draw allows it
+    temperature: float = 0.1  # scores are divided by it
+    similarity: Similarity = "cosine"  # of a user's and an item's vector
     correction: bool = False  # subtract log q, for an unbiased estimate of the catalogue softmax
-    l2: float = 0.0
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -106,9 +106,9 @@ class SoftmaxScheme:
     """Softmax of the target over the whole catalogue."""
 
     use: Literal["softmax"] = "softmax"
-    temperature: float = 0.1
-    similarity: Similarity = "cosine"
-    l2: float = 0.0
+    temperature: float = 0.1  # scores are divided by it
+    similarity: Similarity = "cosine"  # of a user's and an item's vector
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""

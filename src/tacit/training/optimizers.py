@@ -167,8 +167,8 @@ class DenseAdam(torch.optim.Adam):
 class OptimizerOptions:
     """Which optimiser, and its rate; "auto" and None: by backbone, scheme and size (docs/defaults.md)."""
 
-    use: Name = "auto"
-    rate: float | None = None
+    use: Name = "auto"  # auto: as the table of defaults says
+    rate: float | None = None  # learning rate; nothing: from the table of defaults
 
     def __post_init__(self) -> None:
         if self.rate is not None and not self.rate > 0:

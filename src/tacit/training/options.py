@@ -12,14 +12,14 @@ class TrainingOptions:
     """How long, in what batches, chosen by what. None: from the table of defaults (docs/defaults.md)."""
 
     epochs: int | None = None  # upper bound; validation chooses
-    batch_size: int | None = None
+    batch_size: int | None = None  # pairs in a step
     patience: int | None = None  # validations without improvement before stopping
-    validate_every: int = 1  # epochs
-    metric: str = "ndcg@20"  # selects on the validation split
+    validate_every: int = 1  # epochs from one validation to the next
+    metric: str = "ndcg@20"  # chooses the number of steps, on the validation part
     refit: bool | None = (
         None  # train on train + validation for the chosen steps; None: yes, unless valid is given
     )
-    checkpoint_every: int = 1000  # steps; at least every 30 s besides
+    checkpoint_every: int = 1000  # steps from one checkpoint to the next; at least one every 30 s
     meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
     clip: float | None = None  # bound of the joint Euclidean norm of all gradients of a step; None: no bound
 

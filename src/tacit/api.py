@@ -102,18 +102,18 @@ def evaluate(
     columns = data or DataOptions(**{**run.config.get("data", {}), "impressions": None})
     threshold = run.facts.get("split", {}).get("threshold")
     columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
-    logs = [read(source, columns, part=True) for source in (test, history) if source is not None]
-    ids = run.user_ids, run.item_ids
-    for log in logs:
-        ids = ids[0].extended(log.user_ids.to_arrow()), ids[1].extended(log.item_ids.to_arrow())
-    logs = [log.with_vocabulary(*ids) for log in logs]
+    truth = read(test, columns, (run.user_ids, run.item_ids), part=True)
+    more = None
+    if history is not None:
+        more = read(history, columns, (truth.user_ids, truth.item_ids), part=True)
+        truth = truth.with_vocabulary(more.user_ids, more.item_ids)
     largest = max(ks)
     if largest > run.evidence.n_items:
         raise OptionError(f"k = {largest} is larger than the catalogue of {run.evidence.n_items} items")
     return judge(
         run,
-        logs[0],
-        logs[1] if history is not None else None,
+        truth,
+        more,
         ks=ks,
         metrics=metrics,
         references=references,

@@ -119,7 +119,13 @@ def _columns(
     log = Interactions(user_ids=user_ids, item_ids=item_ids, notes=tuple(notes), **columns)
     if vocabulary is None:
         return log, found
-    return log.with_vocabulary(vocabulary[0].extended(user_ids), vocabulary[1].extended(item_ids)), found
+    ids = []
+    for role, old, new in (("user", vocabulary[0], user_ids), ("item", vocabulary[1], item_ids)):
+        try:
+            ids.append(old.extended(new))
+        except DataError as error:
+            raise DataError(f"{source.label}, column {found[role]!r}: {error}") from None
+    return log.with_vocabulary(*ids), found
 
 
 def _opinions(
@@ -159,12 +165,12 @@ def _with_impressions(log: Interactions, path: str | Path, found: Mapping[str, s
     """The log and the rows of a file of impressions behind it."""
     source = open_source(path)
     named = {role: name if name in source.names else None for role, name in found.items()}
-    more, _ = _columns(source, named | {"rating": None, "label": None}, None, None)
+    known = log.user_ids, log.item_ids
+    more, _ = _columns(source, named | {"rating": None, "label": None}, None, known)
     if log.times is not None and more.times is None:
         raise DataError(f"{source.label}: no column of times, which the log has; add it, or name it alike")
-    ids = log.user_ids.extended(more.user_ids), log.item_ids.extended(more.item_ids)
     silent = replace(
-        more.with_vocabulary(*ids),
+        more,
         labels=None,
         shown=np.ones(len(more), bool),
         ratings=None if log.ratings is None else np.full(len(more), np.nan, np.float32),
@@ -172,5 +178,5 @@ def _with_impressions(log: Interactions, path: str | Path, found: Mapping[str, s
         if log.positions is None or more.positions is not None
         else np.zeros(len(more), np.int64),
     )
-    whole = log.with_vocabulary(*ids).concat(silent)
+    whole = log.with_vocabulary(more.user_ids, more.item_ids).concat(silent)
     return replace(whole, notes=(*log.notes, f"{len(more):,} impressions from {source.label}"))

@@ -1,0 +1,58 @@
+"""Files of one run that write the same ids in their own way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tacit
+from helpers.logs import quick_run
+from tacit.errors import DataError
+
+CHANCE = np.random.default_rng(0)
+NUMBERS = [
+    f"{user},{item}"
+    for user, item in zip(CHANCE.integers(0, 40, 900), CHANCE.integers(0, 30, 900), strict=True)
+]
+WORDS = [*NUMBERS, "guest,3", "guest,4"]
+
+
+def csv(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(["user,item", *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """A log in which one user's id is a word, and files that hold numbers only."""
+    return {
+        "train": csv(tmp_path / "train.csv", WORDS),
+        "more": csv(tmp_path / "more.csv", ["1,2", "2,31", "3,7", "50,3"]),
+        "other": csv(tmp_path / "other.csv", ["1,1", "4,5", "3,9", "4,31"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [lambda more: {"valid": more}, lambda more: {"data": tacit.DataOptions(impressions=str(more))}],
+    ids=["valid", "impressions"],
+)
+def test_fit_reads_numbers_as_words_where_the_log_has_words(files: dict[str, Path], options: Any) -> None:
+    run = quick_run(files["train"], **options(files["more"]))
+    assert {"guest", "1", "50"} <= set(run.user_ids.decode(range(len(run.user_ids))))
+
+
+def test_evaluate_reads_numbers_as_words_where_the_run_has_words(files: dict[str, Path]) -> None:
+    run = quick_run(files["train"])
+    report = tacit.evaluate(run, files["more"], history=files["other"], ks=(5,), references=False).report
+    assert report.users == 3
+    assert report.counts["cold_users"] == 1
+
+
+def test_words_among_numbers_are_refused_with_their_place(tmp_path: Path) -> None:
+    run = quick_run(csv(tmp_path / "train.csv", NUMBERS))
+    with pytest.raises(DataError, match=r"test\.csv, column 'user': ids are text here and integers"):
+        tacit.evaluate(run, csv(tmp_path / "test.csv", ["1,2", "guest,3"]), references=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import tacit
@@ -48,3 +49,27 @@ def test_references_learn_what_the_run_was_trained_on(tmp_path: Path) -> None:
     tacit.evaluate(run, random_log(90, seed=2), ks=(5,))
     kept = read_tensors(tmp_path / "run" / "references" / "popular" / "fit.safetensors")
     np.testing.assert_array_equal(kept["counts"], run.evidence.item_counts)
+
+
+def test_runs_with_other_vocabularies_are_compared_by_id() -> None:
+    test = random_log(200, seed=2)
+    options = {"ks": (10,), "references": False}
+    reports = [
+        tacit.evaluate(quick_run(log), test, **options).report
+        for log in (random_log(), random_log().filter(pc.greater(random_log()["user"], 20)))
+    ]
+    found = tacit.compare(*reports)
+    common = sorted(set(reports[0].ids.tolist()) & set(reports[1].ids.tolist()))
+    assert found.users == len(common)
+    means = [
+        np.mean(
+            [
+                value
+                for id, value in zip(report.ids.tolist(), report.values["recall@10"], strict=True)
+                if id in common
+            ]
+        )
+        for report in reports
+    ]
+    assert found.metrics["recall@10"].a == pytest.approx(means[0])
+    assert found.metrics["recall@10"].b == pytest.approx(means[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def judge(
     if metrics is not None:
         options["metrics"] = metrics
     known = _Known(run.recommender, evidence.positives)
-    report = evaluate(known, **options)
+    report = _identified(evaluate(known, **options), test)
     shown: dict[str, Reference] = {}
     skipped: dict[str, str] = {}
     for name, model in _models(evidence, skipped) if references else ():
@@ -103,7 +103,9 @@ def judge(
             skipped[name] = str(error)
             continue
         started = time.perf_counter()
-        shown[name] = Reference(evaluate(_Known(fit, evidence.positives), **options), seconds)
+        shown[name] = Reference(
+            _identified(evaluate(_Known(fit, evidence.positives), **options), test), seconds
+        )
         judged = time.perf_counter() - started
         _log.info("reference %s: fitted in %.1f s, ranked in %.1f s", name, seconds, judged)
     cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(evidence.positives.indices))
@@ -142,6 +144,11 @@ class _Known:
 
     def recommend(self, queries: Any, k: int, *, exclude: CSR | None = None) -> Any:
         return self.model.recommend(self._asked(queries), k, exclude=exclude)
+
+
+def _identified(report: Report, test: Interactions) -> Report:
+    """With the external ids of its people."""
+    return replace(report, ids=np.asarray(test.user_ids.decode(report.rows)))
 
 
 def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]]:

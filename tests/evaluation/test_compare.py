@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,21 @@ def test_people_are_matched_by_row() -> None:
     found = compare(a, b)
     assert found.users == 2
     assert found.metrics["recall"].difference == pytest.approx(0.1)
+
+
+def test_people_are_matched_by_id_where_there_are_ids() -> None:
+    a = replace(report(np.arange(3), recall=np.array([0.3, 0.1, 0.8])), ids=np.array(["x", "y", "zoe"]))
+    b = replace(report(np.arange(3), recall=np.array([0.7, 0.9, 0.2])), ids=np.array(["zoe", "w", "x"]))
+    found = compare(a, b)
+    assert found.users == 2
+    assert found.metrics["recall"].difference == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("other", [None, np.array(["1", "2", "3"])], ids=["rows", "text"])
+def test_people_known_in_different_ways_are_refused(other: np.ndarray | None) -> None:
+    one = report(np.arange(3), recall=np.array([0.3, 0.1, 0.8]))
+    with pytest.raises(DataError, match="evaluate alike"):
+        compare(replace(one, ids=np.arange(1, 4)), replace(one, ids=other))
 
 
 def test_people_undefined_on_one_side_are_outside() -> None:

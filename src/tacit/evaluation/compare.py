@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Shaped
 
 from tacit.errors import DataError
 from tacit.evaluation.bootstrap import RESAMPLES, draws
@@ -57,15 +57,18 @@ def _line(name: str, difference: Difference) -> str:
 def compare(a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0) -> Comparison:
     """Difference a - b of every metric that all reports hold, people resampled in pairs.
 
-    Reports must be of the same test set under the same ids: people are matched by row, and only those in all
-    reports count. Several reports of one side are runs with different seeds, which are resampled too
-    (independently on each side), so the interval covers the choice of the seed.
+    Reports must be of the same test set. People are matched by external id, by row in reports without ids,
+    and only those in all reports count. Several reports of one side are runs with different seeds, which are
+    resampled too (independently on each side), so the interval covers the choice of the seed.
 
-    Raises `DataError` where the reports share no people or no metrics.
+    Raises `DataError` where the reports share no people or no metrics, or identify people in different ways.
     """
     ours, theirs = ([x] if isinstance(x, Report) else list(x) for x in (a, b))
     reports = ours + theirs
-    rows: Int64[np.ndarray, "users"] = reduce(np.intersect1d, [report.rows for report in reports])
+    keys = [_keys(report) for report in reports]
+    if len({(report.ids is None, key.dtype.kind) for report, key in zip(reports, keys, strict=True)}) > 1:
+        raise DataError("people have integer ids in one report and text, or none, in another: evaluate alike")
+    rows = reduce(np.intersect1d, keys)
     names = [name for name in ours[0].values if all(name in report.values for report in reports)]
     if len(rows) == 0 or not names:
         missing = "people" if len(rows) == 0 else "per-user metrics"
@@ -95,13 +98,18 @@ def holm(p: Float64[np.ndarray, "tests"]) -> Float64[np.ndarray, "tests"]:
     return corrected
 
 
+def _keys(report: Report) -> Shaped[np.ndarray, "users"]:
+    """What identifies the people of a report."""
+    return report.rows if report.ids is None else report.ids
+
+
 def _tables(
-    reports: list[Report], names: list[str], rows: Int64[np.ndarray, "users"]
+    reports: list[Report], names: list[str], people: Shaped[np.ndarray, "users"]
 ) -> Float64[np.ndarray, "seeds users metrics"]:
     tables = []
     for report in reports:
-        order = np.argsort(report.rows)
-        at = order[np.searchsorted(report.rows, rows, sorter=order)]
+        order = np.argsort(keys := _keys(report))
+        at = order[np.searchsorted(keys, people, sorter=order)]
         tables.append(np.stack([report.values[name][at] for name in names], 1))
     return np.stack(tables)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 
 from tacit.evaluation.bootstrap import draws
 
@@ -26,8 +26,8 @@ class Report:
     """How well a model ranked for `users` people.
 
     `metrics` by name (`recall@20`); `values` holds one number a person for each metric that is a mean over
-    people, NaN where it is not defined for a person; `rows` says whose they are; `counts` who and what was
-    counted apart.
+    people, NaN where it is not defined for a person; `rows` says whose they are, and so does `ids`
+    where the external ids are known; `counts` who and what was counted apart.
     """
 
     users: int
@@ -35,6 +35,7 @@ class Report:
     values: dict[str, Float64[np.ndarray, "users"]] = field(repr=False)
     rows: Int64[np.ndarray, "users"] = field(repr=False)
     counts: dict[str, int] = field(default_factory=dict)
+    ids: Shaped[np.ndarray, "users"] | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """One JSON object: users, metrics as {"mean", "low", "high"}, and the counts."""

@@ -1,4 +1,4 @@
-"""Files of one run that write the same ids in their own way."""
+"""What a run reads: files that write ids in their own way, validation parts, what must not change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import tacit
-from helpers.logs import quick_run
-from tacit.errors import DataError
+from helpers.logs import quick_run, random_log
+from tacit.errors import DataError, RunFolderError
+from tacit.types import StepEnd
 
 CHANCE = np.random.default_rng(0)
 NUMBERS = [
@@ -56,3 +57,16 @@ def test_words_among_numbers_are_refused_with_their_place(tmp_path: Path) -> Non
     run = quick_run(csv(tmp_path / "train.csv", NUMBERS))
     with pytest.raises(DataError, match=r"test\.csv, column 'user': ids are text here and integers"):
         tacit.evaluate(run, csv(tmp_path / "test.csv", ["1,2", "guest,3"]), references=False)
+
+
+def test_resuming_with_another_validation_file_is_refused(tmp_path: Path) -> None:
+    def stop(event: object) -> None:
+        if isinstance(event, StepEnd) and event.clock.step == 2:
+            raise KeyboardInterrupt
+
+    training = tacit.TrainingOptions(epochs=2, batch_size=256, checkpoint_every=1)
+    options = {"training": training, "out": tmp_path / "run"}
+    with pytest.raises(KeyboardInterrupt):
+        quick_run(random_log(), valid=random_log(80, seed=1), callbacks=[stop], **options)
+    with pytest.raises(RunFolderError, match=r"data\.valid was"):
+        quick_run(random_log(), valid=random_log(80, seed=2), resume=True, **options)

@@ -66,12 +66,14 @@ def gathered(train: Any, valid: Any, options: DataOptions, seed: int, earlier: R
     seen = None if earlier is None else earlier.evidence.seen
     if valid is None:
         split, whole = _held_out(log, seed, seen), log
+        fingerprint: Any = log.fingerprint()
     else:
         columns = replace(options, threshold=log.threshold, impressions=None)
         given = read(valid, columns, (log.user_ids, log.item_ids), part=True)
         split = _given(log, given, seen)
         assert split.valid is not None
         whole = split.train.concat(split.valid)
+        fingerprint = {"train": split.train.fingerprint(), "valid": split.valid.fingerprint()}
     for note in split.notes:
         _log.info("%s", note)
     report = audit(split)
@@ -84,7 +86,7 @@ def gathered(train: Any, valid: Any, options: DataOptions, seed: int, earlier: R
         whole=whole,
         earlier=None if earlier is None else earlier.evidence,
         facts={
-            "data": log.fingerprint(),
+            "data": fingerprint,
             "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
             "audit": report.to_dict(),
         },

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from tacit.data.split import history_beside
 from tacit.errors import OptionError, RunFolderError
 from tacit.fitting import train as run_plan
 from tacit.gathering import DataOptions, read
@@ -21,12 +22,15 @@ from tacit.training.options import TrainingOptions
 from tacit.types import Callback
 
 _log = logging.getLogger("tacit")
+RESUME = "go on with resume (--resume on the line)"
+OURS = ("log.jsonl", "references")  # what a run may leave that was stopped before its first checkpoint
 
 
 def fit(
     train: Any,
     *,
     valid: Any = None,
+    valid_history: Any = None,
     backbone: Any = "mf",
     scheme: Any = "bpr",
     data: DataOptions | None = None,
@@ -43,28 +47,40 @@ def fit(
 
     `train`: `Interactions`, or whatever `Interactions.read` takes. Without `valid` a validation part is cut
     from it (the last 5 % by time, else one event of up to 10,000 users), chooses the number of steps, and the
-    run is trained again on everything. `backbone` and `scheme`: names, presets, or one's own objects (an
-    `nn.Module` that is a `Backbone`; a `Scheme`). `start`: "ials", or the folder of an earlier run to go on
-    from: what it had seen stays masked, in histories and in LightGCN's graph, and validates nothing. `out`:
-    the run folder, where checkpoints are kept and the run is saved; `resume` goes on there.
+    run is trained again on everything. `valid_history`: what people did who are in `valid` but not in
+    `train`: they are folded in from it; `valid_history.parquet` beside its `valid.parquet` is found by itself.
+    `backbone` and `scheme`: names, presets, or one's own objects (an `nn.Module` that is a `Backbone`; a
+    `Scheme`). `start`: "ials", or the folder of an earlier run to go on from: what it had seen stays masked, in
+    histories and in LightGCN's graph, and validates nothing. `out`: the run folder, where checkpoints are kept
+    and the run is saved; `resume` goes on there.
 
     Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use; `Interrupted`
     after SIGTERM or SIGINT, once a checkpoint is saved.
     """
-    options, training, optimizer = (
-        data or DataOptions(),
-        training or TrainingOptions(),
-        optimizer or OptimizerOptions(),
-    )
+    options = _given("data", data, DataOptions)
+    training = _given("training", training, TrainingOptions)
+    optimizer = _given("optimizer", optimizer, OptimizerOptions)
     folder = None if out is None else Path(out)
     if folder is not None and (finished := _finished(folder, resume)) is not None:
         return finished
-    plan = made(train, valid, backbone, scheme, options, training, optimizer, seed, start)
+    if folder is not None and resume and not (folder / "checkpoints").exists():
+        _log.info("%s holds no run to resume: it starts anew", folder)
+    plan = made(train, valid, valid_history, backbone, scheme, options, training, optimizer, seed, start)
     with nullcontext() if folder is None else lock(folder):
         # Whoever held the lock until now may have filled the folder.
         if folder is not None and (finished := _finished(folder, resume)) is not None:
             return finished
         return run_plan(plan, folder, resume, callbacks, progress)
+
+
+Options = TypeVar("Options")
+
+
+def _given(name: str, value: Any, kind: type[Options]) -> Options:
+    """The options as given, or their defaults. Raises `OptionError` for a value of another class."""
+    if value is not None and not isinstance(value, kind):
+        raise OptionError(f"{name} is a tacit.{kind.__name__}(...), not a {type(value).__name__}")
+    return kind() if value is None else value
 
 
 def _finished(folder: Path, resume: bool) -> Run | None:
@@ -73,9 +89,16 @@ def _finished(folder: Path, resume: bool) -> Run | None:
         if resume:
             _log.info("%s is finished: nothing to resume", folder)
             return load(folder)
-        raise RunFolderError(f"{folder} holds a finished run: choose another folder, or pass resume")
-    if not resume and (folder / "checkpoints").exists():
-        raise RunFolderError(f"{folder} holds an unfinished run: pass resume, or choose another folder")
+        raise RunFolderError(f"{folder} holds a finished run: choose another folder, or {RESUME}")
+    if (folder / "checkpoints").exists():
+        if not resume:
+            raise RunFolderError(f"{folder} holds an unfinished run: {RESUME}, or choose another folder")
+        return None
+    others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    others = [name for name in others if not name.startswith(".") and name not in OURS]
+    if others:
+        named = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise RunFolderError(f"{folder} holds other files ({named}): name a new or an empty folder")
     return None
 
 
@@ -93,17 +116,21 @@ def evaluate(
     """Rank the whole catalogue for every user of the test set, and reference models beside it.
 
     Training and validation events and explicit noes are masked (`keep_seen` leaves them in, where repeats are
-    wanted); the run's rating threshold is applied to the test file too. `history`: more context, masked too.
+    wanted); the run's rating threshold is applied to the test file too. `history`: more context, masked too;
+    `test_history.parquet` beside its `test.parquet` is found by itself.
     Cold users are counted apart and outside the means. Items unknown to the run stay in the truth.
 
     Raises `DataError` where no test user can be evaluated, `OptionError` for a k above the catalogue.
     """
     run = run if isinstance(run, Run) else load(run)
-    columns = data or DataOptions(**{**run.config.get("data", {}), "impressions": None})
+    kept = DataOptions(**{**run.config.get("data", {}), "impressions": None})
+    columns = kept if data is None else _given("data", data, DataOptions)
     threshold = run.facts.get("split", {}).get("threshold")
     columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
     truth = read(test, columns, (run.user_ids, run.item_ids), part=True)
     more = None
+    if history is None and (history := history_beside(test)) is not None:
+        _log.info("histories of the test users from %s", history)
     if history is not None:
         more = read(history, columns, (truth.user_ids, truth.item_ids), part=True)
         truth = truth.with_vocabulary(more.user_ids, more.item_ids)

@@ -16,8 +16,7 @@ from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of, scheme_of
-from tacit.run import load
-from tacit.starts import start_values
+from tacit.starts import earlier_run, start_values
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
@@ -27,6 +26,7 @@ _log = logging.getLogger("tacit")
 def made(
     train: Any,
     valid: Any,
+    valid_history: Any,
     backbone: Any,
     scheme: Any,
     options: DataOptions,
@@ -36,8 +36,8 @@ def made(
     start: str | Path | None,
 ) -> Plan:
     """The plan of one run. Raises subclasses of `UserError`."""
-    earlier = load(start) if start not in (None, "ials", "noise") and start is not None else None
-    material = gathered(train, valid, options, seed, earlier)
+    earlier = earlier_run(start)
+    material = gathered(train, valid, valid_history, options, seed, earlier)
     names = _use(backbone), _use(scheme)
     table = suggested(*names)
     config, make = _backbone(backbone, table.backbone)
@@ -74,6 +74,7 @@ def made(
     return Plan(
         train=material.train,
         valid=material.valid,
+        history=material.history,
         whole=material.whole,
         earlier=material.earlier,
         make_backbone=build,

@@ -26,6 +26,7 @@ from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Recommendations
 from tacit.recommend.serving import Served, recommender_of
 from tacit.storage import (
+    MANIFEST,
     json_bytes,
     lock,
     parquet_bytes,
@@ -54,6 +55,12 @@ class Run:
     config: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)  # split.json, audit.json
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        parts = [self.config.get(part, {}) for part in ("backbone", "scheme")]
+        names = [str(part.get("use", part.get("class", "?"))).rpartition(".")[2] for part in parts]
+        size = f"{len(self.user_ids):,} users, {len(self.item_ids):,} items"
+        return f"Run({', '.join(names)}, {size}{'' if self.folder is None else f', {str(self.folder)!r}'})"
 
     @cached_property
     def recommender(self) -> Served:
@@ -167,6 +174,12 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     Raises `ArtifactError` where the folder is damaged, cut short, of another version, or not a run.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; name the folder of a run")
+    if not (folder / MANIFEST).exists():
+        unfinished = (folder / "checkpoints").exists()
+        said = "an unfinished run: finish it by fit with resume" if unfinished else "not a run folder"
+        raise ArtifactError(f"{folder}: {said} (it holds no {MANIFEST})")
     files = read_artifact(folder, KIND, VERSION)
     config = read_json(files["config.json"])
     similarity = config.pop("serving")["similarity"]

@@ -8,8 +8,17 @@ from typing import Any
 import torch
 
 from tacit.errors import OptionError
-from tacit.run import Run
+from tacit.run import Run, load
 from tacit.types import TrainingData
+
+
+def earlier_run(start: str | Path | None) -> Run | None:
+    """The run to go on from, if it is one. Raises `OptionError` where there is no such folder."""
+    if start in (None, "ials", "noise") or start is None:
+        return None
+    if not Path(start).is_dir():
+        raise OptionError(f'start {start} is neither "ials" nor the folder of a run')
+    return load(start)
 
 
 def start_values(backbone: Any, data: TrainingData, start: str | Path | None, earlier: Run | None) -> None:

@@ -49,12 +49,9 @@ def find_columns(source: Source, given: Mapping[str, str | None]) -> tuple[dict[
     """
     names, taken = source.names, {name for name in given.values() if name}
     found: dict[str, str] = {}
+    _refuse_absent(source, [name for role in ROLES if (name := given.get(role)) and name not in names])
     for role in ROLES:
         name = given.get(role)
-        if name is not None and name not in names:
-            near = difflib.get_close_matches(name, names, 1, 0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise DataError(f"{source.label}: no column {name!r}; {hint}it has {', '.join(names)}")
         if name is None:
             known = _NAMES[role].split()
             likely = [n for n in names if _plain(n) in known and n not in taken]
@@ -62,13 +59,25 @@ def find_columns(source: Source, given: Mapping[str, str | None]) -> tuple[dict[
         if name is not None:
             found[role] = name
             taken.add(name)
-    for role in ("user", "item"):
-        if role not in found:
-            raise DataError(
-                f"{source.label}: no column looks like the {role}; name one of {', '.join(names)}"
-            )
+    lost = [role for role in ("user", "item") if role not in found]
+    if lost:
+        flags = " ".join(f"--set data.{role}=..." for role in lost)
+        options = ", ".join(f"{role}=..." for role in lost)
+        raise DataError(
+            f"{source.label}: no column looks like the {' or the '.join(lost)}; name one of "
+            f"{', '.join(names)} by {flags}, in Python by data=tacit.DataOptions({options})"
+        )
     guessed = [f"{role} = {name}" for role, name in found.items() if given.get(role) is None]
     return found, [f"columns guessed from their names: {', '.join(guessed)}"] if guessed else []
+
+
+def _refuse_absent(source: Source, absent: list[str]) -> None:
+    said = []
+    for name in absent:
+        near = difflib.get_close_matches(name, source.names, 1, 0.5)
+        said.append(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    if said:
+        raise DataError(f"{source.label}: {' and '.join(said)}; it has {', '.join(source.names)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import torch
 
 import tacit
 from tacit.errors import Diverged, Interrupted, OptionError, RunFolderError
+from tacit.kernels.threads import computing_with, counts
 from tacit.storage import MANIFEST, lock
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
@@ -197,3 +198,23 @@ def test_divergence_names_the_last_good_checkpoint(tmp_path, every):
         fit(out, training={"checkpoint_every": every}, callbacks=[spoil])
     kept = sorted((out / "checkpoints").iterdir())[-1] if every == 2 else "none"
     assert str(told.value).endswith(f"the last good checkpoint: {kept}")
+
+
+def crash() -> None:
+    raise KeyError("crash")
+
+
+def test_a_resumed_run_computes_with_the_threads_of_its_checkpoint(tmp_path, caplog):
+    out, heard = tmp_path / "run", []
+    with computing_with({"torch": 1}):
+        with pytest.raises(KeyError):
+            fit(out, training={"checkpoint_every": 4}, callbacks=[At(StepEnd, crash, step=9)])
+        fit(tmp_path / "whole", training={"checkpoint_every": 4})
+    with computing_with({"torch": 2}):
+        with caplog.at_level("INFO", "tacit"):
+            options = {"checkpoint_every": 4}
+            fit(out, training=options, resume=True, callbacks=[lambda event: heard.append(counts()["torch"])])
+        assert counts()["torch"] == 2
+    assert set(heard) == {1}
+    assert "threads of the checkpoint: 1 instead of 2" in caplog.text
+    assert model(out) == model(tmp_path / "whole")

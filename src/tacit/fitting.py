@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
 from tacit.errors import Diverged, Interrupted, OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
+from tacit.kernels.threads import computing_with, counts
 from tacit.plan import Plan, run_of
 from tacit.run import Run
 from tacit.storage import read_json
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
-from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
+from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore, threads_of
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
@@ -39,35 +39,49 @@ def train(
     """Search, refit, and the run that comes out. Raises `Interrupted` after a signal was obeyed."""
     keep_freed_memory()
     saved = newest(folder / "checkpoints") if folder is not None and resume else None
-    phase = read_json(saved["state.json"])["facts"]["phase"] if saved else SEARCH
-    log = JsonLog(folder / "log.jsonl") if folder is not None else None
-    try:
-        if phase == REFIT and saved is not None:
-            chosen = read_json(saved["state.json"])["facts"]["chosen"]
-        else:
-            step, stopping = _phase(plan, SEARCH, {}, folder, saved, log, callbacks, progress)
-            chosen = {
-                "epoch": stopping.best_epoch,
-                "step": stopping.best_step,
-                plan.metric: stopping.best,
-                "history": stopping.history,
-            }
-            saved = None
-            _log.info(
-                "best %s on validation: %.4f after %d epochs", plan.metric, stopping.best, stopping.best_epoch
-            )
-            if not plan.refit:
-                stopping.load_best(step)
-        if plan.refit:
-            step, _ = _phase(plan, REFIT, {"chosen": chosen}, folder, saved, log, callbacks, progress)
-    finally:
-        if log is not None:
-            log.close()
+    with ExitStack() as stack:
+        log = None
+        if saved is not None:
+            stack.enter_context(computing_with(threads_of(saved)))
+        if folder is not None:
+            log = stack.enter_context(closing(JsonLog(folder / "log.jsonl")))
+        step, chosen = _trained(plan, folder, saved, log, callbacks, progress)
     run = run_of(plan, step, chosen)
     if folder is not None:
         run.write(folder)
         run = replace(run, folder=folder)
     return run
+
+
+def _trained(
+    plan: Plan,
+    folder: Path | None,
+    saved: dict[str, Path] | None,
+    log: JsonLog | None,
+    callbacks: Sequence[Callback],
+    progress: bool,
+) -> tuple[Step, dict[str, Any]]:
+    """Both phases, or what a checkpoint leaves of them: the step to keep, and what validation chose."""
+    facts: dict[str, Any] = read_json(saved["state.json"])["facts"] if saved else {"phase": SEARCH}
+    if facts["phase"] == REFIT:
+        chosen = facts["chosen"]
+    else:
+        step, stopping = _phase(plan, SEARCH, {}, folder, saved, log, callbacks, progress)
+        chosen = {
+            "epoch": stopping.best_epoch,
+            "step": stopping.best_step,
+            plan.metric: stopping.best,
+            "history": stopping.history,
+        }
+        saved = None
+        _log.info(
+            "best %s on validation: %.4f after %d epochs", plan.metric, stopping.best, stopping.best_epoch
+        )
+        if not plan.refit:
+            stopping.load_best(step)
+            return step, chosen
+    step, _ = _phase(plan, REFIT, {"chosen": chosen}, folder, saved, log, callbacks, progress)
+    return step, chosen
 
 
 def _phase(
@@ -103,7 +117,7 @@ def _phase(
         max_steps = extra["chosen"]["step"]
         epochs = -(-max_steps // loader.steps)
     facts = {"phase": phase, "config": plan.config, "data": plan.facts["data"], **extra}
-    facts["threads"] = torch.get_num_threads()
+    facts["threads"] = counts()["torch"]
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
     position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from tacit import storage
 from tacit.errors import ArtifactError, RunFolderError
+from tacit.kernels.threads import counts
 from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
 from tacit.training.fit import Position, check_parameters
@@ -29,6 +30,7 @@ from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 _log = logging.getLogger("tacit")
 KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2
+FIRST = ("use", "class", "config", "backbone", "scheme")
 INTERRUPTED = "interrupted"
 
 
@@ -93,7 +95,7 @@ class Checkpointer:
         """
         check_parameters(self.step, self.position.step)
         values: dict[str, Any] = {"position": vars(self.position), "facts": self.facts, "callbacks": {}}
-        values["ended"] = ended
+        values |= {"ended": ended, "numba_threads": counts()["numba"]}
         tensors = {f"module.{name}": tensor for name, tensor in self.step.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
@@ -142,6 +144,13 @@ def newest(folder: Path) -> dict[str, Path] | None:
     return None
 
 
+def threads_of(files: dict[str, Path]) -> dict[str, int]:
+    """The counts of threads that a checkpoint's run computed with, as `kernels.threads` names them."""
+    values = read_json(files["state.json"])
+    found = {"torch": values["facts"]["threads"], "numba": values.get("numba_threads")}
+    return {name: count for name, count in found.items() if count is not None}
+
+
 def restore(
     files: dict[str, Path],
     step: Step,
@@ -159,7 +168,7 @@ def restore(
         name, before, now = different
         raise RunFolderError(
             f"cannot resume: {name} was {before} and is {now}; "
-            "resume with the same data and options, or start a new run folder"
+            "resume (on the line: --resume) with the same data and options, or start a new run folder"
         )
     step.load_state_dict(_under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
@@ -169,16 +178,18 @@ def restore(
     _load_optimizer(optimizer, state)
     for name, callback in stateful.items():
         callback.restore(_under(f"callback.{name}.", tensors), values["callbacks"][name])
-    return Position(**values["position"]), values.get("ended")
+    position = Position(**values["position"])
+    _log.info("resumed at step %d of the %s", position.step, facts["phase"].partition("-")[2])
+    return position, values.get("ended")
 
 
 def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:
     """The dotted name and both values of the first entry in which two nests of options differ.
 
-    An option that one of them does not know yet counts as None.
+    Other parts are told before their options. An option that one of them does not know yet counts as None.
     """
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
+        for key in sorted(before.keys() | now.keys(), key=lambda key: (key not in FIRST, key)):
             found = _first_difference(f"{name}.{key}".lstrip("."), before.get(key), now.get(key))
             if found is not None:
                 return found

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import tacit
 from helpers.logs import quick_run, random_log
-from tacit.errors import DataError, RunFolderError
+from tacit.cli.main import outcome
+from tacit.errors import DataError, OptionError, RunFolderError
 from tacit.types import StepEnd
 
 CHANCE = np.random.default_rng(0)
@@ -70,3 +72,43 @@ def test_resuming_with_another_validation_file_is_refused(tmp_path: Path) -> Non
         quick_run(random_log(), valid=random_log(80, seed=1), callbacks=[stop], **options)
     with pytest.raises(RunFolderError, match=r"data\.valid was"):
         quick_run(random_log(), valid=random_log(80, seed=2), resume=True, **options)
+
+
+@pytest.fixture
+def people_held_out(tmp_path: Path) -> Path:
+    """A folder with a split by user."""
+    log = tacit.Interactions.read(random_log()).to_arrow()  # no pair twice
+    pq.write_table(log, tmp_path / "log.parquet")
+    split = ["data", "split", str(tmp_path / "log.parquet"), "--by", "user", "--out", str(tmp_path)]
+    assert outcome(split) == 0
+    return tmp_path
+
+
+def test_people_held_out_whole_are_validated_by_their_histories(people_held_out: Path) -> None:
+    folder = people_held_out
+    run = quick_run(folder / "train.parquet", valid=folder / "valid.parquet")
+    users = pq.read_table(folder / "valid.parquet")["user"].unique().to_pylist()
+    rows = np.array([run.user_ids.row(user) for user in users])
+    history = tacit.Interactions.read(folder / "valid_history.parquet", part=True).positives
+    valid = tacit.Interactions.read(folder / "valid.parquet", part=True).positives
+    assert run.evidence.positives.degrees()[rows].sum() == 0
+    assert run.evidence.seen.degrees()[rows].sum() == len(history.indices) + len(valid.indices)
+    assert set(run.facts["data"]) == {"train", "valid", "valid_history"}
+    assert tacit.evaluate(run, folder / "test.parquet", ks=(5,), references=False).report.users > 0
+
+
+def test_histories_may_be_given_and_are_trained_on_at_last(people_held_out: Path) -> None:
+    parts = {
+        name: tacit.Interactions.read(people_held_out / f"{name}.parquet", part=True)
+        for name in ("train", "valid", "valid_history")
+    }
+    training = tacit.TrainingOptions(epochs=1, refit=True)
+    run = quick_run(
+        parts["train"], valid=parts["valid"], valid_history=parts["valid_history"], training=training
+    )
+    assert len(run.evidence.positives.indices) == sum(len(part.positives.indices) for part in parts.values())
+
+
+def test_a_history_without_a_validation_part_is_refused() -> None:
+    with pytest.raises(OptionError, match="give valid too"):
+        quick_run(random_log(), valid_history=random_log(20))

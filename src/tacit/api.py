@@ -48,11 +48,11 @@ def fit(
     `train`: `Interactions`, or whatever `Interactions.read` takes. Without `valid` a validation part is cut
     from it (the last 5 % by time, else one event of up to 10,000 users), chooses the number of steps, and the
     run is trained again on everything. `valid_history`: what people did who are in `valid` but not in
-    `train`: they are folded in from it; `valid_history.parquet` beside its `valid.parquet` is found by itself.
-    `backbone` and `scheme`: names, presets, or one's own objects (an `nn.Module` that is a `Backbone`; a
-    `Scheme`). `start`: "ials", or the folder of an earlier run to go on from: what it had seen stays masked, in
-    histories and in LightGCN's graph, and validates nothing. `out`: the run folder, where checkpoints are kept
-    and the run is saved; `resume` goes on there.
+    `train`; they are folded in from it. `valid_history.parquet` beside its `valid.parquet` is found by
+    itself. `backbone` and `scheme`: names, presets, or one's own objects (an `nn.Module` that is a
+    `Backbone`; a `Scheme`). `start`: "ials", or the folder of an earlier run to go on from: what it had seen
+    stays masked, in histories and in LightGCN's graph, and validates nothing. `out`: the run folder, where
+    checkpoints are kept and the run is saved; `resume` goes on there.
 
     Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use; `Interrupted`
     after SIGTERM or SIGINT, once a checkpoint is saved.

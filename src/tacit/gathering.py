@@ -11,9 +11,9 @@ import numpy as np
 from tacit.data.audit import audit
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.data.split import Split, validation
+from tacit.data.split import Split, history_beside, validation
 from tacit.data.vocabulary import Vocabulary
-from tacit.errors import DataError
+from tacit.errors import DataError, OptionError
 from tacit.run import Run
 from tacit.types import CSR
 
@@ -43,6 +43,7 @@ class Material:
 
     train: Interactions
     valid: Interactions
+    history: Interactions | None  # of people who are in valid alone
     whole: Interactions
     earlier: Evidence | None
     facts: dict[str, Any]
@@ -57,23 +58,33 @@ def read(source: Any, options: DataOptions, ids: Ids | None = None, *, part: boo
     return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
 
 
-def gathered(train: Any, valid: Any, options: DataOptions, seed: int, earlier: Run | None) -> Material:
+def gathered(
+    train: Any, valid: Any, history: Any, options: DataOptions, seed: int, earlier: Run | None
+) -> Material:
     """Read the parts, or hold one out to validate on. What the earlier run had seen validates nothing.
 
-    Raises `DataError`.
+    Raises `DataError`, and `OptionError` for a history without a validation part.
     """
+    if valid is None and history is not None:
+        raise OptionError("valid_history goes with a validation part: give valid too")
     log = read(train, options, None if earlier is None else (earlier.user_ids, earlier.item_ids))
     seen = None if earlier is None else earlier.evidence.seen
     if valid is None:
         split, whole = _held_out(log, seed, seen), log
-        fingerprint: Any = log.fingerprint()
+        fingerprints: Any = log.fingerprint()
     else:
         columns = replace(options, threshold=log.threshold, impressions=None)
-        given = read(valid, columns, (log.user_ids, log.item_ids), part=True)
-        split = _given(log, given, seen)
+        given = {"train": log, "valid": read(valid, columns, (log.user_ids, log.item_ids), part=True)}
+        if history is None and (history := history_beside(valid)) is not None:
+            _log.info("histories of the validation users from %s", history)
+        if history is not None:
+            ids = given["valid"].user_ids, given["valid"].item_ids
+            given["valid_history"] = read(history, columns, ids, part=True)
+        split = _given(given, seen)
         assert split.valid is not None
-        whole = split.train.concat(split.valid)
-        fingerprint = {"train": split.train.fingerprint(), "valid": split.valid.fingerprint()}
+        histories = () if split.valid_history is None else (split.valid_history,)
+        whole = split.train.concat(*histories, split.valid)
+        fingerprints = {name: part.fingerprint() for name, part in given.items()}
     for note in split.notes:
         _log.info("%s", note)
     report = audit(split)
@@ -83,10 +94,11 @@ def gathered(train: Any, valid: Any, options: DataOptions, seed: int, earlier: R
     return Material(
         train=split.train,
         valid=split.valid,
+        history=split.valid_history,
         whole=whole,
         earlier=None if earlier is None else earlier.evidence,
         facts={
-            "data": fingerprint,
+            "data": fingerprints,
             "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
             "audit": report.to_dict(),
         },
@@ -113,20 +125,22 @@ def _held_out(log: Interactions, seed: int, seen: CSR | None) -> Split:
     return Split(log.select(~new).concat(part), valid, None, kind="validation", notes=(note,))
 
 
-def _given(log: Interactions, valid: Interactions, seen: CSR | None) -> Split:
-    """The two parts as they came, less what an earlier run had seen of the validation part."""
-    split = Split.given(log, valid, None)
-    assert split.valid is not None
-    new = np.ones(len(valid), bool) if seen is None else _unseen(split.valid, seen)
+def _given(given: dict[str, Interactions], seen: CSR | None) -> Split:
+    """The parts as they came, less what an earlier run had seen of the validation part."""
+    last = list(given.values())[-1]
+    parts = {name: part.with_vocabulary(last.user_ids, last.item_ids) for name, part in given.items()}
+    valid = parts["valid"]
+    split = Split(parts["train"], valid, None, valid_history=parts.get("valid_history"))
+    new = np.ones(len(valid), bool) if seen is None else _unseen(valid, seen)
     if new.all():
         return split
-    if not (new & split.valid.yes).any():
+    if not (new & valid.yes).any():
         raise DataError(
             "the earlier run has seen every event of the validation part: give newer ones, "
             "or train without start"
         )
     note = f"{int((~new).sum()):,} of {len(new):,} validation rows left out: the earlier run had seen them"
-    return replace(split, valid=split.valid.select(new), notes=(*split.notes, note))
+    return replace(split, valid=valid.select(new), notes=(note,))
 
 
 def _unseen(log: Interactions, seen: CSR) -> np.ndarray[Any, np.dtype[np.bool_]]:

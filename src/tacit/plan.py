@@ -22,7 +22,8 @@ class Plan:
 
     train: Interactions
     valid: Interactions
-    whole: Interactions  # train and valid together
+    history: Interactions | None  # of people who are in valid alone
+    whole: Interactions  # all three together
     earlier: Evidence | None  # of the run to go on from
     make_backbone: Callable[[Evidence], Any]
     scheme: Scheme
@@ -47,7 +48,7 @@ class Plan:
 
     @cached_property
     def everything(self) -> Evidence:
-        """The same of train and valid together."""
+        """The same of all parts together."""
         return Evidence.of(self.whole, self.earlier)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
-from tacit.data.evidence import without
+from tacit.data.evidence import union, without
 from tacit.errors import OptionError
 from tacit.evaluation.ranking import rank
 from tacit.plan import Plan
@@ -26,6 +26,8 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
     Raises `OptionError` where no truth is left of users with training events.
     """
     known, history = plan.searched.masked, plan.searched.seen
+    if plan.history is not None:
+        known, history = union(known, plan.history.known), union(history, plan.history.positives)
     truth = without(plan.valid.positives, known)
     warm = np.flatnonzero((truth.degrees() > 0) & (history.degrees() > 0))
     if len(warm) == 0:

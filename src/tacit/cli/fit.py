@@ -20,6 +20,9 @@ def fit(
     valid: Annotated[
         Path | None, typer.Option(help="Validation file; without it a part of the log is held out.")
     ] = None,
+    valid_history: Annotated[
+        Path | None, typer.Option(help="What validation users did before, where they are not in the log.")
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="mf (default), gmf, lightgcn, or mypackage.module:MyConfig.")
     ] = None,
@@ -74,6 +77,7 @@ def fit(
     run = api.fit(
         train,
         valid=valid,
+        valid_history=valid_history,
         backbone=options.backbone,
         scheme=options.scheme,
         data=options.data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from jaxtyping import Int64
 
 from tacit import storage
 from tacit.data.interactions import Interactions
-from tacit.errors import DataError, OptionError
+from tacit.errors import DataError, OptionError, TacitError
 from tacit.kernels.ingest import order_by_user
 from tacit.kernels.sampling import derived_key
 
@@ -162,6 +162,24 @@ def write(table: pa.Table, rows: Rows, kind: str, notes: tuple[str, ...], folder
         storage.write_parquet(folder / f"{name}.parquet", table.take(pa.array(chosen)))
     counts = {name: len(chosen) for name, chosen in rows.items()}
     storage.write_json(folder / "split.json", {"kind": kind, "notes": list(notes), "rows": counts})
+
+
+def beside(part: Any) -> dict[str, Any]:
+    """What `write` said of the split to which a file belongs; empty where it said nothing of it."""
+    if not isinstance(part, str | Path):
+        return {}
+    path = Path(part)
+    try:
+        said = storage.read_json(path.with_name("split.json"))
+        return dict(said) if path.stem in said["rows"] and isinstance(said["kind"], str) else {}
+    except (TacitError, TypeError, KeyError):
+        return {}
+
+
+def history_beside(part: Any) -> Path | None:
+    """The file with the histories of people who were held out whole, where a file holds their truth."""
+    path = Path(part).with_name(f"{Path(part).stem}_history.parquet") if beside(part) else None
+    return path if path is not None and path.exists() else None
 
 
 def _without(log: Interactions, held: Int64[np.ndarray, "held"]) -> tuple[Interactions, Interactions]:

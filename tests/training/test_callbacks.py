@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,26 @@ def test_a_restored_log_is_cut_back_to_its_checkpoint(tmp_path):
 def test_a_log_that_cannot_be_written_names_the_file(tmp_path):
     with pytest.raises(StorageError, match=r"log\.jsonl: cannot write the log"):
         JsonLog(tmp_path / "absent" / "log.jsonl")
+
+
+def full(tmp_path) -> JsonLog:
+    """A log on a disk without room."""
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    return JsonLog(tmp_path / "log.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_log_without_room_says_so_at_each_write(tmp_path):
+    log = full(tmp_path)
+    refused = pytest.raises(StorageError, match=r"log\.jsonl: cannot write the log: No space left on device;")
+    with refused:
+        log(ended(0))
+    with refused:
+        log.state()
+    with refused:
+        log.write({"long": "x" * 100_000})
+    with refused:
+        log.close()
 
 
 def test_progress_writes_a_line_an_epoch_to_standard_error(capsys):

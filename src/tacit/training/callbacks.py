@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -115,18 +116,28 @@ class EarlyStopping:
 
 
 class JsonLog:
-    """One JSON object a line: every `every`-th step and every epoch. Cut back to a checkpoint on resume."""
+    """One JSON object a line: every `every`-th step and every epoch. Cut back to a checkpoint on resume.
+
+    Raises `StorageError` where the disk refuses a line.
+    """
 
     def __init__(self, path: Path, every: int = 50) -> None:
-        self.every = every
-        try:
+        self.path, self.every = path, every
+        with self._disk():
             self._file = path.open("ab")
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise StorageError(f"{path}: cannot write the log: {error.strerror}; mend the folder") from error
+            mend = "check that the disk has room and that the folder exists and can be written"
+            raise StorageError(f"{self.path}: cannot write the log: {error.strerror}; {mend}") from error
 
     def write(self, entry: dict[str, Any]) -> None:
         """Append one entry."""
-        self._file.write((json.dumps(entry) + "\n").encode())
+        with self._disk():
+            self._file.write((json.dumps(entry) + "\n").encode())
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if isinstance(event, StepEnd):
@@ -144,24 +155,28 @@ class JsonLog:
                     "pairs_per_second": rate and round(rate),
                 }
             )
-            self._file.flush()
         else:
             self.write({"event": "end", "reason": event.reason, "step": event.clock.step})
-            self._file.flush()
+        if not isinstance(event, StepEnd):
+            with self._disk():
+                self._file.flush()
         return None
 
     def close(self) -> None:
         """Flush and close the file."""
-        self._file.close()
+        with self._disk():
+            self._file.close()
 
     def state(self) -> State:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return {}, {"bytes": self._file.tell()}
+        with self._disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return {}, {"bytes": self._file.tell()}
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self._file.truncate(values["bytes"])
-        self._file.seek(0, os.SEEK_END)
+        with self._disk():
+            self._file.truncate(values["bytes"])
+            self._file.seek(0, os.SEEK_END)
 
 
 class Progress:

@@ -218,3 +218,18 @@ def test_a_resumed_run_computes_with_the_threads_of_its_checkpoint(tmp_path, cap
     assert set(heard) == {1}
     assert "threads of the checkpoint: 1 instead of 2" in caplog.text
     assert model(out) == model(tmp_path / "whole")
+
+
+def logged_steps(out: Path) -> list[int]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [line["step"] for line in lines if line["event"] == "step"]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_log_without_a_checkpoint_is_begun_anew(tmp_path, resume):
+    out = tmp_path / "run"
+    with pytest.raises(KeyError):
+        fit(out, callbacks=[At(StepEnd, crash, step=9)])
+    assert logged_steps(out) == [0]
+    fit(out, training={"refit": False}, resume=resume)
+    assert logged_steps(out) == [0]

@@ -45,6 +45,8 @@ def train(
             stack.enter_context(computing_with(threads_of(saved)))
         if folder is not None:
             log = stack.enter_context(closing(JsonLog(folder / "log.jsonl")))
+        if log is not None and saved is None:
+            log.restore({}, {"bytes": 0})
         step, chosen = _trained(plan, folder, saved, log, callbacks, progress)
     run = run_of(plan, step, chosen)
     if folder is not None:

@@ -34,6 +34,14 @@ def test_fit_alone_says_what_it_chose(
     assert "runs/log-mf-bpr" in told.out
 
 
+def test_a_run_on_a_split_is_called_as_its_folder(
+    tacit: Tacit, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = place.split / "train.parquet"
+    assert tacit("fit", log, "--json", *QUICK).json["run"] == f"runs/{place.split.name}-mf-bpr"
+
+
 def test_fit_answers_with_one_object(tacit: Tacit, place: Place, tmp_path: Path) -> None:
     told = tacit(
         "fit", place.log, "--out", tmp_path / "run", "--seed", 7, "--backbone", "gmf", *QUICK, "--json"
@@ -111,6 +119,8 @@ def test_training_goes_on_from_an_earlier_run(tacit: Tacit, place: Place, tmp_pa
         (("--valid", "absent.parquet"), "absent.parquet"),
         (("--start", "absent"), "absent"),
         (("--set", "data.user=usr_id"), "user_id"),
+        (("--set", "training.metric=ndcg"), "ndcg@20"),
+        (("--set", "training.metric=ndgc@20"), 'did you mean "ndcg"'),
     ],
 )
 def test_a_mistake_exits_with_2_and_writes_no_run(
@@ -120,8 +130,7 @@ def test_a_mistake_exits_with_2_and_writes_no_run(
     assert (told.code, told.out) == (2, "")
     assert said in told.err
     assert "Traceback" not in told.err
-    assert not (tmp_path / "run" / "manifest.json").exists()
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_fit_says_once_why_each_phase_ended(tacit: Tacit, place: Place, tmp_path: Path) -> None:

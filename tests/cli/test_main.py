@@ -49,6 +49,23 @@ def test_every_verb_explains_itself(verb: list[str], capsys: pytest.CaptureFixtu
     assert all(option in shown for option in ("--json", "--threads", "--device", "--version"))
 
 
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_no_verb_is_summed_up_in_a_sentence_cut_short(
+    group: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.outcome([*group, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert len(listed.splitlines()) > 3
+    assert "..." not in listed
+
+
+def test_a_wrong_choice_is_told_without_the_validators_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.outcome(["data", "split", "a.csv", "--out", "b", "--by", "tim"]) == 2
+    said = capsys.readouterr().err
+    assert "'tim' is not one of" in said
+    assert "Value error" not in said
+
+
 @pytest.mark.parametrize("verb", [[], *VERBS], ids=" ".join)
 def test_every_verb_tells_the_version(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.outcome([*verb, "--version"]) == 0

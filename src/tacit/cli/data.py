@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 DAY = 86_400
+SHARE = "Share of the yeses (by time: of all rows; by user: of the people)"
 
 app = typer.Typer(help="Simulate, describe and split logs of interactions.", no_args_is_help=True)
 Log = Annotated[Path, typer.Argument(help="Log of interactions: Parquet, CSV, TSV or JSON lines.")]
@@ -33,7 +34,10 @@ def describe(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Rows, users, items, density, time span, repeats, and events per user and item of a log."""
+    """Count rows, users, items, repeats and events of a log.
+
+    Also the density, the time span, and the spread of events per user and per item.
+    """
     shared.use_threads(threads)
     found = _read(log, _options(config, settings))
     facts = _facts(found)
@@ -60,12 +64,8 @@ def split(
             "random: of each user's; user: whole users held out."
         ),
     ] = None,
-    valid: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of events (user: of people) to choose by.")
-    ] = 0.1,
-    test: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of events (user: of people) to test on.")
-    ] = 0.1,
+    valid: Annotated[float, typer.Option(min=0, max=1, help=f"{SHARE} to choose by.")] = 0.1,
+    test: Annotated[float, typer.Option(min=0, max=1, help=f"{SHARE} to test on.")] = 0.1,
     n: Annotated[
         int, typer.Option("--last", min=1, help="last: events of each user in valid and in test.")
     ] = 1,
@@ -77,7 +77,11 @@ def split(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Cut a log into train, valid and test files, all columns kept, and audit them for leaks."""
+    """Cut a log into train, valid and test files; count leaks.
+
+    All columns are kept. By time, shares are of all rows; else of the yeses, and everything else (explicit
+    noes, impressions) stays in train.
+    """
     from tacit.data.audit import audit
     from tacit.data.split import Split, split_rows, write
 
@@ -112,7 +116,7 @@ def simulate(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Write the built-in dataset: clicks, impressions, and the truth behind them."""
+    """Write the built-in dataset: clicks and the truth behind them."""
     from tacit.data.synthetic import simulate as make
 
     shared.use_threads(threads)

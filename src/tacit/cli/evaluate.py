@@ -32,7 +32,7 @@ def evaluate(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Rank the whole catalogue for every test user, and reference models beside the run.
+    """Rank all items for every test user, beside reference models.
 
     Events of training and validation are masked. Users without any history are counted apart.
     """

@@ -37,7 +37,7 @@ def fit(
         str | None, typer.Option(help='"ials": start from its factors; or the folder of an earlier run.')
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; runs/<log>-<backbone>-<scheme> without it.")
+        Path | None, typer.Option(help="Run folder, new or empty; runs/<log>-<backbone>-<scheme> without it.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")
@@ -98,8 +98,9 @@ def fit(
 
 
 def _stem(log: Path) -> str:
-    """The file's name up to its first dot."""
-    return log.name.split(".")[0] or "log"
+    """The file's name up to its first dot; the folder's where the file is called as in every split."""
+    stem = log.name.split(".")[0]
+    return log.resolve().parent.name if stem in ("", "train", "interactions") else stem
 
 
 def _named(part: object) -> str:

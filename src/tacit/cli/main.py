@@ -19,6 +19,7 @@ from tacit.errors import Interrupted, TacitError, UserError
 FINE, OURS, MISTAKE, SIGNAL = 0, 1, 2, 128
 # Older releases of typer use the package click, newer ones a copy of it: this finds the error of either.
 BadUsage: Any = next(kind for kind in typer.BadParameter.mro() if kind.__name__ == "ClickException")
+PREFIX = "Value error, "  # of the validator behind newer releases of typer
 
 app = typer.Typer(
     name="tacit",
@@ -46,6 +47,7 @@ def outcome(arguments: Sequence[str]) -> int:
         with output.speaking():
             return command.main(list(arguments), prog_name="tacit", standalone_mode=False) or FINE
     except BadUsage as error:
+        error.message = error.message.replace(PREFIX, "")
         error.show()
         return MISTAKE
     except UserError as error:

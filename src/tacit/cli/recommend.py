@@ -44,9 +44,10 @@ def recommend(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """The best items for known users, or for somebody known by a history of items.
+    """The best items for known users, or for a history of items.
 
-    What they have seen is left out. Fewer than k items are said aloud.
+    What they have seen is left out. Fewer than k items are said aloud. Ids that the run does not know are
+    counted and skipped in files, and refused on the line.
     """
     if sum(choice is not None for choice in (user, history, users)) != 1:
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")

@@ -40,7 +40,9 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, callback=_threads, is_eager=True, help="Threads to compute with; all cores."),
 ]
-Device = Annotated[str, typer.Option(callback=_device, help="Where to compute: cpu.")]
+Device = Annotated[
+    str, typer.Option(callback=_device, help="Where to compute: cpu, and nothing else so far.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of options.")]
 Settings = Annotated[

@@ -7,7 +7,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import torch
 import tacit
 from tacit.errors import Diverged, Interrupted, OptionError, RunFolderError
 from tacit.kernels.threads import computing_with, counts
+from tacit.parts.updates import Descent
 from tacit.storage import MANIFEST, lock
 from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
@@ -233,3 +234,38 @@ def test_a_log_without_a_checkpoint_is_begun_anew(tmp_path, resume):
     assert logged_steps(out) == [0]
     fit(out, training={"refit": False}, resume=resume)
     assert logged_steps(out) == [0]
+
+
+def test_examples_are_not_held_back_for_an_update_that_needs_none(tmp_path):
+    with pytest.raises(OptionError, match=r"training\.meta = 0\.5 would hold back .* Descent needs no meta"):
+        fit(tmp_path / "run", training={"meta": 0.5})
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+@dataclass(frozen=True)
+class OnMeta:
+    """Descends on the meta batch alone."""
+
+    slot: ClassVar[str] = "update"
+    needs: ClassVar[frozenset[str]] = frozenset({"meta_batch"})
+    needs_meta: ClassVar[bool] = True
+
+    def bind(self, data: Any) -> OnMeta:
+        return self
+
+    def __call__(self, loss: Any, meta_loss: Any, clock: Any, parameters: Any, optimizer: Any) -> Any:
+        return Descent()(meta_loss, None, clock, parameters, optimizer)
+
+
+def test_an_update_that_needs_meta_batches_gets_its_share_of_the_examples():
+    epochs: list[int] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            epochs.append(event.pairs)
+
+    options = {"refit": False, "epochs": 1}
+    run = fit(training={"meta": 0.25, **options}, scheme=tacit.bpr().with_(OnMeta()), callbacks=[hear])
+    fit(training=options, callbacks=[hear])
+    assert epochs[0] == round(0.75 * epochs[1])
+    assert run.config["training"]["meta"] == 0.25

@@ -37,6 +37,12 @@ def train(
     plan: Plan, folder: Path | None, resume: bool, callbacks: Sequence[Callback], progress: bool
 ) -> Run:
     """Search, refit, and the run that comes out. Raises `Interrupted` after a signal was obeyed."""
+    if plan.meta and not plan.scheme.update.needs_meta:
+        name = type(plan.scheme.update).__name__
+        raise OptionError(
+            f"training.meta = {plan.meta} would hold back examples that nothing learns from: the update rule "
+            f"{name} needs no meta batch; leave training.meta out"
+        )
     keep_freed_memory()
     saved = newest(folder / "checkpoints") if folder is not None and resume else None
     with ExitStack() as stack:
@@ -124,7 +130,7 @@ def _phase(
     position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     if progress:
-        watching.append(Progress("search" if search else "refit"))
+        watching.append(Progress("search", stopping) if search else Progress("refit"))
     keeper = None
     with ExitStack() as stack:
         if folder is not None:

@@ -12,6 +12,7 @@ import torch
 from tacit.data.evidence import Evidence
 from tacit.defaults import suggested
 from tacit.errors import OptionError
+from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
@@ -36,6 +37,7 @@ def made(
     start: str | Path | None,
 ) -> Plan:
     """The plan of one run. Raises subclasses of `UserError`."""
+    choosing(training.metric)
     earlier = earlier_run(start)
     material = gathered(train, valid, valid_history, options, seed, earlier)
     names = _use(backbone), _use(scheme)
@@ -45,6 +47,7 @@ def made(
     built = scheme_of(preset)
     name = table.optimizer if optimizer.use == "auto" else optimizer.use
     rate = optimizer.rate or table.rate
+    decay = optimizer.decay or table.decay
     refit = (valid is None) if training.refit is None else training.refit
     values = {
         "epochs": training.epochs or table.epochs,
@@ -61,7 +64,7 @@ def made(
         "backbone": config,
         "scheme": options_of(preset),
         "training": {**asdict(training), **values, "refit": refit},
-        "optimizer": {"use": name, "rate": rate},
+        "optimizer": {"use": name, "rate": rate, "decay": None if decay == 1 else decay},
         "seed": seed,
         "start": None if start is None else str(start),
     }
@@ -81,6 +84,7 @@ def made(
         scheme=built.clipped(training.clip),
         optimizer=name,
         rate=rate,
+        decay=decay,
         validate_every=training.validate_every,
         metric=training.metric,
         refit=refit,

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from tacit.data.evidence import union, without
 from tacit.errors import OptionError
+from tacit.evaluation.names import choosing
 from tacit.evaluation.ranking import rank
 from tacit.plan import Plan
 from tacit.recommend.foldin import trained_rows
@@ -38,7 +39,7 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
     if len(warm) > VALIDATION_USERS:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
     chosen, masked = truth.select(warm), known.select(warm)
-    name, _, k = plan.metric.partition("@")
+    name, k = choosing(plan.metric)
     queries = Queries(trained_rows(warm.astype(np.int64), plan.searched.positives), history.select(warm))
 
     def validate(step: Step) -> dict[str, float]:
@@ -48,7 +49,7 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
             chosen,
             queries,
             exclude=masked,
-            ks=sorted({int(k or 20), 20}),
+            ks=sorted({k or 20, 20}),
             metrics=sorted({name, "recall", "ndcg"}),
         )
         step.train()

@@ -14,6 +14,23 @@ OF_CATALOGUE = ("auc", "gauc")  # no cut-off; gauc weighs each person by the num
 NAMES = (*STANDARD, *OF_LISTS, *OF_CATALOGUE)
 
 
+def choosing(text: str) -> tuple[str, int | None]:
+    """Name and cut-off of the metric that chooses, as in `ndcg@20` or `auc`.
+
+    Raises `OptionError` for an unknown name, one that says nothing of single people, and a bad cut-off.
+    """
+    name, at, cut = text.partition("@")
+    if known_metric(name) in OF_LISTS:
+        raise OptionError(f'training.metric = "{text}" is no measure of people: choose by one, as ndcg@20')
+    if name in OF_CATALOGUE:
+        if at:
+            raise OptionError(f'training.metric = "{text}": {name} has no cut-off, write "{name}"')
+        return name, None
+    if not cut.isdecimal() or int(cut) < 1:
+        raise OptionError(f'training.metric = "{text}" needs a cut-off of at least 1, as in "{name}@20"')
+    return name, int(cut)
+
+
 def known_metric(name: str) -> str:
     """The name itself. Raises `OptionError` with the nearest name for any other."""
     if name in NAMES or name in variants.PER_USER:

@@ -17,6 +17,7 @@ from tacit.errors import Diverged, Interrupted, OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
+from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
 from tacit.storage import read_json
@@ -155,6 +156,7 @@ def _phase(
                 callbacks=watching,
                 position=position,
                 meta_loader=meta_loader,
+                rate=None if plan.decay == 1 else Exponential(plan.rate, plan.decay),
             )
         except Diverged as error:
             if keeper is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,23 @@ def test_progress_writes_a_line_an_epoch_to_standard_error(capsys):
     assert out == ""
     lines = err.splitlines()
     assert lines[0].startswith("search epoch 1/2  labelled 0.")
-    assert lines[0].endswith("M pairs/s")
+    assert re.search(r"  [1-9][\d.]* [kM] pairs/s$", lines[0])
     assert lines[-1] == "search: all epochs done"
+
+
+def test_progress_shows_what_validation_found(capsys):
+    values = iter([0.3, 0.2])
+    stopping = EarlyStopping(lambda step: {"ndcg@20": next(values)}, metric="ndcg@20", patience=9)
+    run().fit(2, callbacks=[stopping, Progress("search", stopping)])
+    lines = capsys.readouterr().err.splitlines()
+    assert "  ndcg@20 0.3000 (best 0.3000)  " in lines[0]
+    assert "  ndcg@20 0.2000 (best 0.3000)  " in lines[1]
+
+
+@pytest.mark.parametrize(("pairs", "said"), [(1500, "1.5 k pairs/s"), (2_500_000, "2.50 M pairs/s")])
+def test_speed_has_a_unit_that_fits(capsys, pairs, said):
+    Progress()(EpochEnd(Clock(0, 1, 0, 1), {}, 1.0, pairs, None))
+    assert said in capsys.readouterr().err
 
 
 def test_progress_asks_for_nothing():

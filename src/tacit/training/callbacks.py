@@ -180,12 +180,13 @@ class JsonLog:
 
 
 class Progress:
-    """A line of progress on standard error: loss terms, pairs per second, time left.
+    """A line of progress on standard error: loss terms, what `stopping` validated, pairs per second, time left.
 
-    Redrawn in place on a terminal, one plain line an epoch elsewhere.
+    Redrawn in place on a terminal, one plain line an epoch elsewhere. Stands after `stopping` among callbacks.
     """
 
-    def __init__(self, label: str = "training") -> None:
+    def __init__(self, label: str = "training", stopping: EarlyStopping | None = None) -> None:
+        self.stopping = stopping
         self.label, self._shown, self._pairs, self._since = label, 0.0, 0, time.monotonic()
         self._terminal = sys.stderr.isatty()
 
@@ -200,19 +201,25 @@ class Progress:
                 rate = self._pairs / max(now - self._since, 1e-9)
                 left = (total - done) * (now - self._since) / max(done, 1)
                 self._draw(
-                    f"{self.label} {done}/{total} steps  {_terms(event.terms)}  "
-                    f"{rate / 1e6:.2f} M pairs/s  at most {left:.0f} s left"
+                    f"{self.label} {done}/{total} steps  {_terms(event.terms)}{self._validated()}  "
+                    f"{_speed(rate)}  at most {left:.0f} s left"
                 )
         elif isinstance(event, EpochEnd):
             if not self._terminal:
-                rate = event.pairs / max(event.seconds, 1e-9) / 1e6
+                rate = event.pairs / max(event.seconds, 1e-9)
                 self._draw(
                     f"{self.label} epoch {event.clock.epoch + 1}/{event.clock.epochs}  "
-                    f"{_terms(event.terms)}  {rate:.2f} M pairs/s\n"
+                    f"{_terms(event.terms)}{self._validated()}  {_speed(rate)}\n"
                 )
         else:
             self._draw(f"{self.label}: {event.reason}\n")
         return None
+
+    def _validated(self) -> str:
+        if self.stopping is None or not self.stopping.history:
+            return ""
+        metric = self.stopping.metric
+        return f"  {metric} {self.stopping.history[-1][metric]:.4f} (best {self.stopping.best:.4f})"
 
     def _draw(self, text: str) -> None:
         sys.stderr.write(("\r\x1b[2K" if self._terminal else "") + text)
@@ -221,3 +228,7 @@ class Progress:
 
 def _terms(terms: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
+
+
+def _speed(rate: float) -> str:
+    return f"{rate / 1e6:.2f} M pairs/s" if rate >= 1e6 else f"{rate / 1e3:.1f} k pairs/s"

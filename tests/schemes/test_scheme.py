@@ -164,6 +164,29 @@ def test_the_catalogue_softmax_does_not_fit_a_scorer_of_pairs():
         Scheme(Nothing(), CatalogueSoftmax()).check(Pairs())
 
 
+def test_needs_of_local_items_are_checked_against_the_transforms():
+    needy = Plain("regulariser", frozenset({"local_items"}))
+    with pytest.raises(SchemeError, match="add a transform, or drop the part"):
+        scheme().with_(needy)
+    assert scheme().with_(needy, Plain("transform")).regularisers == (needy,)
+
+
+@dataclass(frozen=True)
+class Meta(Plain):
+    """An update rule that asks for meta batches."""
+
+    slot: str = "update"
+    needs_meta: ClassVar[bool] = True
+
+
+def test_needs_of_meta_batches_are_checked_against_the_update():
+    needy = Plain("refiner", frozenset({"meta_batch"}))
+    with pytest.raises(SchemeError, match="Plain needs meta batches, and the update rule Descent asks"):
+        scheme().with_(needy)
+    assert scheme().with_(needy, Meta()).refiners == (needy,)
+    assert scheme().with_(Meta(needs=frozenset({"meta_batch"}))).update.needs_meta
+
+
 def test_the_update_is_descent_where_nothing_is_said():
     assert scheme().update == Descent()
 

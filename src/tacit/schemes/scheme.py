@@ -50,6 +50,16 @@ class Scheme:
                     f"{_name(part)} asks for a loss of each candidate, and {_name(self.objective)} has none: "
                     "use bce"
                 )
+            if "local_items" in part.needs and not self.transforms:
+                raise SchemeError(
+                    f"{_name(part)} needs the items of the batch in a table of their own, which only "
+                    "transforms have made: add a transform, or drop the part"
+                )
+            if "meta_batch" in part.needs and not self.update.needs_meta:
+                raise SchemeError(
+                    f"{_name(part)} needs meta batches, and the update rule {_name(self.update)} asks for "
+                    "none: use one that does, or drop the part"
+                )
         names = [regulariser.name for regulariser in self.regularisers]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
@@ -69,20 +79,20 @@ class Scheme:
 
         Raises `SchemeError` for a second sampler, objective or update.
         """
-        scheme = self
+        changes: dict[str, Any] = {}
         for part in parts:
+            name = TUPLES.get(part.slot, part.slot)
+            held = changes.get(name, getattr(self, name))
             if part.slot in TUPLES:
-                name = TUPLES[part.slot]
-                change: dict[str, Any] = {name: (*getattr(scheme, name), part)}
-            elif part.slot == "update" and isinstance(scheme.update, Descent):
-                change = {"update": part}
+                changes[name] = (*held, part)
+            elif part.slot == "update" and isinstance(held, Descent):
+                changes[name] = part
             else:
                 raise SchemeError(
-                    f"the scheme has its {part.slot} already, {_name(getattr(scheme, part.slot))}: "
+                    f"the scheme has its {part.slot} already, {_name(held)}: "
                     f"replace it with dataclasses.replace(scheme, {part.slot}=...), or drop {_name(part)}"
                 )
-            scheme = replace(scheme, **change)
-        return scheme
+        return replace(self, **changes)
 
     def clipped(self, bound: float | None) -> Scheme:
         """A scheme whose gradients have at most this joint Euclidean norm; None: as it is.

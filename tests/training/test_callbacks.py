@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +181,7 @@ def test_progress_writes_a_line_an_epoch_to_standard_error(capsys):
     assert out == ""
     lines = err.splitlines()
     assert lines[0].startswith("search epoch 1/2  labelled 0.")
-    assert re.search(r"  [1-9][\d.]* [kM] pairs/s$", lines[0])
+    assert re.search(r"  \d+\.\d+ [kM] pairs/s$", lines[0])
     assert lines[-1] == "search: all epochs done"
 
 
@@ -195,6 +198,22 @@ def test_progress_shows_what_validation_found(capsys):
 def test_speed_has_a_unit_that_fits(capsys, pairs, said):
     Progress()(EpochEnd(Clock(0, 1, 0, 1), {}, 1.0, pairs, None))
     assert said in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """Standard error that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_resumed_run_reckons_the_time_left_from_its_own_steps(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    progress = Progress()
+    time.sleep(0.05)
+    progress(StepEnd(Clock(0, 1, 899, 1000), {"a": 1.0}, 3))
+    found = re.search(r"900/1000 steps .* at most (\d+) s left", sys.stderr.getvalue())
+    assert int(found[1]) >= 5
 
 
 def test_progress_asks_for_nothing():

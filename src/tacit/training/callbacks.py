@@ -180,26 +180,27 @@ class JsonLog:
 
 
 class Progress:
-    """A line of progress on standard error: loss terms, what `stopping` validated, pairs per second, time left.
+    """A line of progress on standard error: loss terms, what validation found, pairs per second, time left.
 
-    Redrawn in place on a terminal, one plain line an epoch elsewhere. Stands after `stopping` among callbacks.
+    Redrawn in place on a terminal, one plain line an epoch elsewhere. Comes after `stopping` among callbacks.
     """
 
     def __init__(self, label: str = "training", stopping: EarlyStopping | None = None) -> None:
         self.stopping = stopping
-        self.label, self._shown, self._pairs, self._since = label, 0.0, 0, time.monotonic()
+        self.label, self._shown, self._since = label, 0.0, time.monotonic()
+        self._steps, self._pairs = 0, 0
         self._terminal = sys.stderr.isatty()
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if isinstance(event, StepEnd):
-            self._pairs += event.pairs
+            self._steps, self._pairs = self._steps + 1, self._pairs + event.pairs
             now = time.monotonic()
-            if self._terminal and now - self._shown > 0.2 and event.terms is not None:
+            if self._terminal and now - self._shown > 0.2:
                 self._shown = now
                 done = event.clock.step + 1
                 total = event.clock.epochs * event.clock.steps_per_epoch
                 rate = self._pairs / max(now - self._since, 1e-9)
-                left = (total - done) * (now - self._since) / max(done, 1)
+                left = (total - done) * (now - self._since) / self._steps
                 self._draw(
                     f"{self.label} {done}/{total} steps  {_terms(event.terms)}{self._validated()}  "
                     f"{_speed(rate)}  at most {left:.0f} s left"

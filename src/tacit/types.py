@@ -455,10 +455,10 @@ class Recommender(Protocol):
 
 @dataclass(frozen=True)
 class StepEnd:
-    """After each optimiser step. `terms` is filled only on the steps that are logged."""
+    """After each optimiser step: its clock, its terms as numbers, its examples."""
 
     clock: Clock
-    terms: dict[str, float] | None
+    terms: dict[str, float]
     pairs: int
 
 

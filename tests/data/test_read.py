@@ -356,3 +356,13 @@ def test_impressions_without_the_times_of_the_log_are_refused(tmp_path: Path) ->
     pq.write_table(table(), tmp_path / "seen.parquet")
     with pytest.raises(DataError, match="no column of times, which the log has"):
         Interactions.read(table(time=[1, 2, 3]), impressions=tmp_path / "seen.parquet")
+
+
+def test_what_was_decided_is_logged_with_the_name_of_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path, "log.csv", "user,item\n1,2\n3,4\n")
+    with caplog.at_level("INFO", "tacit"):
+        log = Interactions.read(path)
+    assert f"{path}: columns guessed from their names: user = user, item = item" in caplog.messages
+    assert log.notes == ("columns guessed from their names: user = user, item = item",)

@@ -49,10 +49,12 @@ def read(
     items' ids whose rows stay, new ones appended. `collapse`: one row for each pair, a yes before a no, then
     the earliest. `part`: the file is a test, validation or history file, and may hold one user or item only.
 
-    What was decided is logged and kept in `notes`. Raises `DataError` that names file, column and row.
+    What was decided is logged, with the file's name, and kept in `notes`. Raises `DataError` that names file,
+    column and row.
     """
     given = dict(zip(ROLES, (user, item, time, position, rating, label, weight, shown), strict=True))
-    log, found = _columns(open_source(source), given, threshold, vocabulary)
+    opened = open_source(source)
+    log, found = _columns(opened, given, threshold, vocabulary)
     if impressions is not None:
         log = _with_impressions(log, impressions, found)
     if collapse:
@@ -60,12 +62,11 @@ def read(
     if vocabulary is None and not part:
         for what, ids in (("user", log.user_ids), ("item", log.item_ids)):
             if len(ids) < 2:
-                label_of = open_source(source).label
                 raise DataError(
-                    f"{label_of}: one {what} only; nothing can be learnt from it, give a log of several"
+                    f"{opened.label}: one {what} only; nothing can be learnt from it, give a log of several"
                 )
     for note in log.notes:
-        _log.info("%s", note)
+        _log.info("%s: %s", opened.label, note)
     return log
 
 

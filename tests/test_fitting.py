@@ -177,7 +177,7 @@ def test_a_run_that_a_callback_ends_before_any_validation_is_validated_once(tmp_
 
 
 def test_a_metric_that_validation_cannot_give_is_refused():
-    with pytest.raises(OptionError, match="mean_popularity@20 is not defined"):
+    with pytest.raises(OptionError, match="mean_popularity@20\" is no measure of people"):
         fit(training={"metric": "mean_popularity@20"})
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import tacit
 from helpers.logs import quick_run, random_log
-from tacit.errors import DataError
+from tacit.errors import DataError, OptionError
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,21 @@ def test_only_new_rows_are_held_out(earlier: Path) -> None:
     seen = set(zip(*np.nonzero(_dense(before, "seen")), strict=True))
     assert held
     assert not held & seen
+
+
+@pytest.mark.parametrize(
+    ("backbone", "said"),
+    [
+        (tacit.MFConfig(dim=16), "user_table: rows of 8 then, rows of 16 now"),
+        (tacit.GMFConfig(dim=8), "axes: missing then, there now"),
+        (tacit.MFConfig(dim=8, biases=True), "user_bias: missing then, rows of 1 now"),
+        (tacit.LightGCNConfig(dim=8), "cannot go on from the earlier run's MF"),
+    ],
+)
+def test_another_backbone_is_refused_with_the_difference(earlier: Path, backbone: object, said: str) -> None:
+    with pytest.raises(OptionError, match=said) as told:
+        quick_run(NEWER, start=earlier, backbone=backbone)
+    assert "dim = 8" in str(told.value)
 
 
 def _dense(run: tacit.Run, name: str) -> np.ndarray:

@@ -26,7 +26,7 @@ def start_values(backbone: Any, data: TrainingData, start: str | Path | None, ea
     if start in (None, "noise"):
         return
     if earlier is not None:
-        _copy(backbone, earlier.backbone)
+        _copy(backbone, earlier)
         return
     if not hasattr(backbone, "start_from"):
         name = type(backbone).__name__
@@ -37,11 +37,25 @@ def start_values(backbone: Any, data: TrainingData, start: str | Path | None, ea
     backbone.start_from(torch.from_numpy(fitted.user_factors), torch.from_numpy(fitted.item_factors))
 
 
-def _copy(new: Any, old: Any) -> None:
+def _copy(new: Any, earlier: Run) -> None:
     """Parameters of an earlier run; users and items that it did not know keep their initial values."""
-    if type(new) is not type(old) or not hasattr(new, "copy_rows"):
+    old = earlier.backbone
+    if not hasattr(new, "copy_rows"):
+        raise OptionError(f"{type(new).__name__} cannot go on from an earlier run: it has no copy_rows")
+    has, had = _shapes(new), _shapes(old)
+    if type(new) is not type(old) or has != had:
+        names = sorted(name for name in has.keys() | had.keys() if has.get(name) != had.get(name))
+        now, then = ({name: shapes.get(name, "missing") for name in names} for shapes in (has, had))
+        differing = "; ".join(f"{name}: {then[name]} then, {now[name]} now" for name in names)
+        options = ", ".join(f"{name} = {value}" for name, value in earlier.config["backbone"].items())
         raise OptionError(
-            f"the earlier run has the backbone {type(old).__name__} and this one is {type(new).__name__}: "
-            "go on with the same backbone and options"
+            f"this {type(new).__name__} cannot go on from the earlier run's {type(old).__name__} "
+            f"({differing}): take its backbone options, {options}"
         )
     new.copy_rows(old)
+
+
+def _shapes(backbone: Any) -> dict[str, str]:
+    """Of each parameter what does not depend on the numbers of users and items."""
+    shapes = {name: tuple(parameter.shape[1:]) for name, parameter in backbone.named_parameters()}
+    return {name: f"rows of {shape[0]}" if shape else "there" for name, shape in shapes.items()}

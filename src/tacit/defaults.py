@@ -39,6 +39,8 @@ TABLE: dict[tuple[str, str], Suggested] = {
 }
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
+RATES = {"row-adagrad": 0.1, "row-adam": 0.005, "lazy-adam": 0.005, "adam": 0.005}  # of another optimiser
+
 
 def suggested(backbone: str, scheme: str) -> Suggested:
     """Defaults of this backbone under this scheme; a cautious fallback for one's own parts."""

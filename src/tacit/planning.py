@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tacit.data.evidence import Evidence
-from tacit.defaults import suggested
+from tacit.defaults import RATES, suggested
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
@@ -46,7 +46,12 @@ def made(
     preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
     built = scheme_of(preset)
     name = table.optimizer if optimizer.use == "auto" else optimizer.use
-    rate = optimizer.rate or table.rate
+    rate = optimizer.rate or (table.rate if name == table.optimizer else RATES[name])
+    if optimizer.rate is None and name != table.optimizer:
+        _log.info(
+            "rate %g: the table of defaults has one for %s only; optimizer.rate sets another",
+            *(rate, table.optimizer),
+        )
     decay = optimizer.decay or table.decay
     refit = (valid is None) if training.refit is None else training.refit
     values = {

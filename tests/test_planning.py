@@ -1,0 +1,51 @@
+"""What `tacit.fit` resolves before the first step."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+import tacit
+from helpers.logs import random_log
+from tacit.defaults import RATES, suggested
+from tacit.gathering import DataOptions
+from tacit.plan import Plan
+from tacit.planning import made
+
+
+def planned(optimizer: tacit.OptimizerOptions) -> Plan:
+    return made(
+        *(
+            random_log(),
+            None,
+            None,
+            "mf",
+            "softmax",
+            DataOptions(),
+            tacit.TrainingOptions(),
+            optimizer,
+            0,
+            None,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ({}, suggested("mf", "softmax").rate),
+        ({"use": "row-adagrad"}, suggested("mf", "softmax").rate),
+        ({"use": "adam"}, RATES["adam"]),
+        ({"use": "adam", "rate": 0.5}, 0.5),
+    ],
+)
+def test_the_rate_of_the_table_is_that_of_its_optimiser(options: Any, rate: float) -> None:
+    assert planned(tacit.OptimizerOptions(**options)).rate == rate
+
+
+def test_a_rate_that_is_not_of_the_table_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "tacit"):
+        planned(tacit.OptimizerOptions("adam"))
+    assert "rate 0.005: the table of defaults has one for row-adagrad only" in caplog.text

@@ -61,14 +61,14 @@ def fit(
     training = _given("training", training, TrainingOptions)
     optimizer = _given("optimizer", optimizer, OptimizerOptions)
     folder = None if out is None else Path(out)
-    if folder is not None and (finished := _finished(folder, resume)) is not None:
+    if folder is not None and (finished := _finished(folder, resume, backbone)) is not None:
         return finished
     if folder is not None and resume and not (folder / "checkpoints").exists():
         _log.info("%s holds no run to resume: it starts anew", folder)
     plan = made(train, valid, valid_history, backbone, scheme, options, training, optimizer, seed, start)
     with nullcontext() if folder is None else lock(folder):
         # Whoever held the lock until now may have filled the folder.
-        if folder is not None and (finished := _finished(folder, resume)) is not None:
+        if folder is not None and (finished := _finished(folder, resume, backbone)) is not None:
             return finished
         return run_plan(plan, folder, resume, callbacks, progress)
 
@@ -83,12 +83,12 @@ def _given(name: str, value: Any, kind: type[Options]) -> Options:
     return kind() if value is None else value
 
 
-def _finished(folder: Path, resume: bool) -> Run | None:
+def _finished(folder: Path, resume: bool, backbone: Any) -> Run | None:
     """The run that there is nothing to resume of. Raises `RunFolderError` where a new one has no place."""
     if (folder / MANIFEST).exists():
         if resume:
             _log.info("%s is finished: nothing to resume", folder)
-            return load(folder)
+            return load(folder, backbone=None if isinstance(backbone, str) else backbone)
         raise RunFolderError(f"{folder} holds a finished run: choose another folder, or {RESUME}")
     if (folder / "checkpoints").exists():
         if not resume:

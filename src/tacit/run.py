@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 from tacit.data.evidence import Evidence
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
-from tacit.presets import BackboneConfig, by_name
+from tacit.presets import BackboneConfig, by_name, options_of
 from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Recommendations
 from tacit.recommend.serving import Served, recommender_of
@@ -169,9 +169,11 @@ class Run:
 
 
 def load(folder: str | Path, *, backbone: Any = None) -> Run:
-    """A saved run. `backbone`: the object or configuration, where the run was trained with one's own class.
+    """A saved run. `backbone`: the object or configuration, where the run was trained with one's own class;
+    other runs know theirs.
 
-    Raises `ArtifactError` where the folder is damaged, cut short, of another version, or not a run.
+    Raises `ArtifactError` where the folder is damaged, cut short, of another version, or not a run, and where
+    one's own class is missing or does not fit.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -190,17 +192,23 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
         for name in ("positives", "seen", "noes", "impressions")
     }
     evidence = Evidence(**matrices, item_counts=counts)
-    if backbone is None:
-        options: Mapping[str, Any] = config["backbone"]
-        if "use" not in options:
-            raise ArtifactError(
-                f"{folder}: trained with the backbone {options.get('class')}, never imported from "
-                "an artifact: pass the object, load(folder, backbone=...)"
-            )
-        backbone = by_name(BackboneConfig, options["use"], "backbone")(**options)
+    trained: Mapping[str, Any] = config["backbone"]
+    if "use" in trained:
+        backbone = by_name(BackboneConfig, trained["use"], "backbone")(**trained)
+    elif backbone is None:
+        raise ArtifactError(
+            f"{folder}: trained with the backbone {trained.get('class')}, never imported from an artifact: "
+            "pass the object, load(folder, backbone=...); on the line, --config with its [backbone]"
+        )
+    given = options_of(backbone)
     if hasattr(backbone, "build"):
         backbone = backbone.build(evidence, torch.Generator())
-    backbone.load_state_dict(read_tensors(files["model.safetensors"]))
+    try:
+        backbone.load_state_dict(read_tensors(files["model.safetensors"]))
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"{folder}: its parameters do not fit the backbone {given}; it was trained with {dict(trained)}"
+        ) from error
     backbone.eval()
     ids = pq.read_table(files["vocabulary.parquet"])
     users, items = (ids[name].combine_chunks().flatten() for name in ("users", "items"))

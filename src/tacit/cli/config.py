@@ -22,7 +22,7 @@ from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members
 from tacit.defaults import suggested
 from tacit.errors import OptionError
 from tacit.gathering import DataOptions
-from tacit.presets import scheme_of
+from tacit.presets import BackboneConfig, scheme_of
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -67,6 +67,11 @@ class Config:
     training: TrainingOptions = field(default_factory=TrainingOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+    @property
+    def own_backbone(self) -> Any:
+        """Somebody's own backbone, which a run folder names but never imports; None for one of Tacit's."""
+        return None if isinstance(self.backbone, BackboneConfig) else self.backbone
 
 
 SECTIONS = tuple(section.name for section in fields(Config))

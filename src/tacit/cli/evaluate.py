@@ -38,12 +38,13 @@ def evaluate(
     """
     from tacit import api
     from tacit.cli.config import read
+    from tacit.run import load
 
     shared.use_threads(threads)
     chosen = read(config, settings or ())
     options = chosen.evaluation
     judged = api.evaluate(
-        run,
+        load(run, backbone=chosen.own_backbone),
         test,
         ks=tuple(k) if k else options.k,
         metrics=options.metrics,

@@ -39,6 +39,8 @@ def recommend(
             help="File to write or replace (.parquet, .csv, .jsonl), with columns user, item, score, rank."
         ),
     ] = None,
+    config: shared.ConfigFile = None,
+    settings: shared.Settings = None,
     json: shared.Json = False,
     threads: shared.Threads = None,
     device: shared.Device = "cpu",
@@ -53,10 +55,11 @@ def recommend(
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
     if out is not None and out.suffix not in SUFFIXES:
         raise OptionError(f"--out {out}: name a file of {', '.join(SUFFIXES)}")
+    from tacit.cli.config import read
     from tacit.run import load
 
     shared.use_threads(threads)
-    loaded = load(run)
+    loaded = load(run, backbone=read(config, settings or ()).own_backbone)
     items, people = loaded.item_ids, loaded.user_ids
     lists: dict[str, Any] = {
         "allow": None if allow is None else ids.from_file(allow, items, strict=strict),

@@ -20,6 +20,7 @@ class Suggested:
     patience: int
     scheme: dict[str, Any] = field(default_factory=dict)
     backbone: dict[str, Any] = field(default_factory=dict)
+    decay: float = 1.0
 
 
 SMALL = {"scale": 0.01}

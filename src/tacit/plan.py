@@ -9,6 +9,7 @@ from typing import Any
 
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
+from tacit.data.moments import Moments
 from tacit.run import Run
 from tacit.schemes.scheme import Scheme
 from tacit.training.step import Step
@@ -29,6 +30,7 @@ class Plan:
     scheme: Scheme
     optimizer: str
     rate: float
+    decay: float
     batch_size: int
     epochs: int
     patience: int
@@ -56,7 +58,13 @@ def run_of(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
     """The run of a trained step; `chosen` (empty during the search): what validation chose."""
     step.eval()
     trained = plan.everything if plan.refit and chosen else plan.searched
-    evidence = replace(plan.everything, positives=trained.positives, item_counts=trained.item_counts)
+    log = plan.whole if plan.refit and chosen else plan.train
+    evidence = replace(
+        plan.everything,
+        positives=trained.positives,
+        item_counts=trained.item_counts,
+        moments=_moments(log, plan.earlier),
+    )
     config = {**plan.config, "chosen": chosen}
     return Run(
         backbone=step.backbone,
@@ -67,3 +75,11 @@ def run_of(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
         config=config,
         facts=plan.facts,
     )
+
+
+def _moments(log: Interactions, earlier: Evidence | None) -> Moments | None:
+    """Of the events trained on, now and before; an event of both logs counts twice."""
+    if log.times is None or (earlier is not None and earlier.moments is None):
+        return None
+    own = Moments.of(log.times[log.yes])
+    return own if earlier is None or earlier.moments is None else own.and_of(earlier.moments)

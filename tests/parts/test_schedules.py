@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tacit.parts.schedules import Constant, Cosine, Linear
+from tacit.parts.schedules import Constant, Cosine, Exponential, Linear
 from tacit.types import Clock
 
 
@@ -36,3 +36,8 @@ def test_a_ramp_of_no_length_is_a_step(kind):
 def test_values_stay_between_start_and_end(schedule):
     low, high = sorted((schedule.start, schedule.end))
     assert all(low <= schedule(at(epoch / 10)) <= high for epoch in range(100))
+
+
+def test_exponential_falls_by_its_factor_each_epoch():
+    rates = [Exponential(0.5, 0.1)(Clock(epoch, 9, epoch * 7 + 3, 7)) for epoch in range(3)]
+    assert rates == pytest.approx([0.5, 0.05, 0.005])

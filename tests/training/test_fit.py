@@ -13,6 +13,7 @@ from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import Diverged, OptionError
 from tacit.parts.objectives import BCE
 from tacit.parts.samplers import Uniform
+from tacit.parts.schedules import Exponential
 from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
 from tacit.schemes.scheme import Scheme
 from tacit.training.fit import Position
@@ -296,3 +297,9 @@ def test_parameters_that_are_not_finite_stop_training(stop_step):
     with pytest.raises(Diverged, match=r"the parameter backbone\.user_table holds NaN or infinity"):
         run.fit(2, callbacks=[heard])
     assert not heard.of(EpochEnd) + heard.of(FitEnd)
+
+
+def test_the_rate_follows_its_schedule():
+    run = small()
+    run.fit(epochs=3, rate=Exponential(0.1, 0.5))
+    assert {group["rate"] for group in run.optimizer.param_groups} == {0.025}

@@ -45,6 +45,17 @@ class Cosine:
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * progress)) / 2
 
 
+@dataclass(frozen=True)
+class Exponential:
+    """`start` times `factor` for each epoch that has passed."""
+
+    start: float
+    factor: float
+
+    def __call__(self, clock: Clock) -> float:
+        return self.start * self.factor**clock.epoch
+
+
 def _progress(clock: Clock, warmup: float, epochs: float) -> float:
     """Share of the ramp that is behind: 0 before the warm-up's end, 1 from warmup + epochs on."""
     elapsed = clock.step / max(clock.steps_per_epoch, 1) - warmup

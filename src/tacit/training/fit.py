@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +16,7 @@ import torch
 from tacit.data.loaders import PairLoader
 from tacit.errors import Diverged, OptionError
 from tacit.kernels.sampling import derived_key
+from tacit.training.optimizers import set_rate
 from tacit.training.step import Step, StepLoss
 from tacit.types import Callback, Clock, Closure, EpochEnd, FitEnd, StepEnd, Stop
 
@@ -46,10 +47,11 @@ def fit(
     callbacks: Sequence[Callback] = (),
     position: Position | None = None,
     meta_loader: PairLoader | None = None,
+    rate: Callable[[Clock], float] | None = None,
 ) -> str:
     """Train in place, from `position` on; returns why it ended.
 
-    `max_steps` bounds the optimiser steps in all. Raises `Diverged` where a term is NaN or infinite, with the
+    `max_steps` bounds the optimiser steps in all; `rate` is the learning rate over time. Raises `Diverged` where a term is NaN or infinite, with the
     step and the term, or a parameter at the end of an epoch, and `OptionError` where the scheme needs a meta
     loader and has none.
     """
@@ -66,6 +68,8 @@ def fit(
             if position.step >= limit:
                 break
             clock = Clock(position.epoch, epochs, position.step, loader.steps)
+            if rate is not None:
+                set_rate(optimizer, rate(clock))
             losses = StepLoss(step, batch, scheme.sampler(batch, _generator(seed, clock, SAMPLE)), clock)
             meta = _meta_loss(step, meta_loader, clock, seed) if scheme.update.needs_meta else None
             with torch.random.fork_rng(devices=[]):

@@ -169,10 +169,19 @@ class OptimizerOptions:
 
     use: Name = "auto"  # auto: as the table of defaults says
     rate: float | None = None  # learning rate; nothing: from the table of defaults
+    decay: float | None = None  # factor on the rate after each epoch; nothing: from the table of defaults
 
     def __post_init__(self) -> None:
         if self.rate is not None and not self.rate > 0:
             raise OptionError(f"optimizer.rate must be positive, not {self.rate}")
+        if self.decay is not None and not 0 < self.decay <= 1:
+            raise OptionError(f"optimizer.decay must be above 0 and at most 1, not {self.decay}")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of an optimiser this rate."""
+    for group in optimizer.param_groups:
+        group["rate" if "rate" in group else "lr"] = rate
 
 
 def build(name: str, rate: float, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 import tacit
 from helpers.logs import of_pairs, quick_run, random_log
+from tacit.cli.main import outcome
+from tacit.data.audit import audit
+from tacit.data.split import LEAK
 from tacit.storage import read_tensors
 
 STRANGER = 900
@@ -73,3 +77,41 @@ def test_runs_with_other_vocabularies_are_compared_by_id() -> None:
     ]
     assert found.metrics["recall@10"].a == pytest.approx(means[0])
     assert found.metrics["recall@10"].b == pytest.approx(means[1])
+
+
+def timed_log() -> pa.Table:
+    log = random_log(900)
+    return log.append_column("timestamp", [np.random.default_rng(3).permutation(len(log)) + 1_600_000_000])
+
+
+def test_leaks_of_the_test_part_are_counted_by_the_run(tmp_path: Path) -> None:
+    parts = tacit.split(tacit.Interactions.read(timed_log()), "last")
+    wanted = audit(parts).to_dict()
+    quick_run(parts.train, valid=parts.valid, out=tmp_path / "run")
+    told = tacit.evaluate(tacit.load(tmp_path / "run"), parts.test, ks=(5,), references=False)
+    assert wanted["train_events_after_test_begins"] > 0
+    assert {name: told.audit[name] for name in wanted} == wanted
+    assert any("the future of other users" in note for note in told.notes)
+
+
+def test_pairs_of_train_and_valid_in_the_test_part_are_counted_apart(validated: tacit.Run) -> None:
+    valid = of_pairs([(STRANGER, 3), (STRANGER, 7)])
+    test = pa.concat_tables([random_log().slice(0, 5), valid, random_log(50, seed=5)])
+    told = tacit.evaluate(validated, test, ks=(5,), references=False)
+    assert told.audit["valid_pairs_in_test"] >= 2
+    assert told.audit["test_pairs_in_train"] >= 5
+    assert told.report.counts["masked_test_pairs"] == (
+        told.audit["valid_pairs_in_test"] + told.audit["test_pairs_in_train"]
+    )
+
+
+def test_what_a_split_said_of_itself_travels_with_the_run(tmp_path: Path) -> None:
+    pq.write_table(timed_log(), tmp_path / "log.parquet")
+    folder = tmp_path / "split"
+    assert (
+        outcome(["data", "split", str(tmp_path / "log.parquet"), "--by", "last", "--out", str(folder)]) == 0
+    )
+    run = quick_run(folder / "train.parquet", valid=folder / "valid.parquet")
+    assert run.facts["split"]["files"]["kind"] == "last"
+    told = tacit.evaluate(run, folder / "test.parquet", ks=(5,), references=False)
+    assert LEAK in told.notes

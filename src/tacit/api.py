@@ -127,7 +127,7 @@ def evaluate(
     columns = kept if data is None else _given("data", data, DataOptions)
     threshold = run.facts.get("split", {}).get("threshold")
     columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
-    truth = read(test, columns, (run.user_ids, run.item_ids), part=True)
+    truth = read(test, columns, (run.user_ids, run.item_ids), part=True, collapse=False)
     more = None
     if history is None and (history := history_beside(test)) is not None:
         _log.info("histories of the test users from %s", history)

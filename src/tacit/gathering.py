@@ -11,7 +11,7 @@ import numpy as np
 from tacit.data.audit import audit
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.data.split import Split, history_beside, validation
+from tacit.data.split import Split, beside, history_beside, validation
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, OptionError
 from tacit.run import Run
@@ -49,10 +49,12 @@ class Material:
     facts: dict[str, Any]
 
 
-def read(source: Any, options: DataOptions, ids: Ids | None = None, *, part: bool = False) -> Interactions:
+def read(
+    source: Any, options: DataOptions, ids: Ids | None = None, *, part: bool = False, collapse: bool = True
+) -> Interactions:
     """A log as the options say, or as it is, under an extension of `ids`. Raises `DataError`."""
     if not isinstance(source, Interactions):
-        return Interactions.read(source, **asdict(options), vocabulary=ids, part=part)
+        return Interactions.read(source, **asdict(options), vocabulary=ids, part=part, collapse=collapse)
     if ids is None:
         return source
     return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
@@ -87,6 +89,7 @@ def gathered(
         fingerprints = {name: part.fingerprint() for name, part in given.items()}
     for note in split.notes:
         _log.info("%s", note)
+    said = beside(train)
     report = audit(split)
     for finding in report.findings():
         _log.info("audit: %s", finding)
@@ -99,7 +102,12 @@ def gathered(
         earlier=None if earlier is None else earlier.evidence,
         facts={
             "data": fingerprints,
-            "split": {"kind": split.kind, "notes": list(split.notes), "threshold": log.threshold},
+            "split": {
+                "kind": split.kind,
+                "notes": list(split.notes),
+                "threshold": log.threshold,
+                "files": {"kind": said["kind"], "notes": said["notes"]} if said else None,
+            },
             "audit": report.to_dict(),
         },
     )

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from tacit.data.audit import Audit
 from tacit.data.evidence import Evidence, padded, union
 from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
 from tacit.evaluation.verdict import beaten, strangers
+from tacit.kernels.topk import shared_with
 from tacit.recommend.foldin import trained_rows
 from tacit.references.cache import fitted
 from tacit.references.ease import EASE
@@ -108,14 +110,16 @@ def judge(
         )
         judged = time.perf_counter() - started
         _log.info("reference %s: fitted in %.1f s, ranked in %.1f s", name, seconds, judged)
+    audit = run.facts.get("audit", {}) | _leaks(evidence, test)
     cold_items = np.setdiff1d(np.unique(truth.indices), np.unique(evidence.positives.indices))
-    audit = {
-        **run.facts.get("audit", {}),
+    audit |= {
         "test_pairs": len(truth.indices),
         "test_items_never_in_train": len(cold_items),
         "test_pairs_of_items_never_in_train": int(np.isin(truth.indices, cold_items).sum()),
     }
     notes: list[str | None] = [f"{n}: {why}" for n, why in skipped.items()]
+    notes += (run.facts.get("split", {}).get("files") or {}).get("notes", [])
+    notes += Audit(train_events_after_test_begins=audit["train_events_after_test_begins"]).findings()
     users, items = np.flatnonzero(truth.degrees()), np.unique(truth.indices)
     for what, rows, n_known in (("users", users, evidence.n_users), ("items", items, evidence.n_items)):
         unknown = int((rows >= n_known).sum())
@@ -144,6 +148,25 @@ class _Known:
 
     def recommend(self, queries: Any, k: int, *, exclude: CSR | None = None) -> Any:
         return self.model.recommend(self._asked(queries), k, exclude=exclude)
+
+
+def _leaks(evidence: Evidence, test: Interactions) -> dict[str, int | None]:
+    """What training knows of the test part, by the names of the audit."""
+    truth, n_users, n_items = test.positives, test.n_users, test.n_items
+    trained, seen = (padded(matrix, n_users, n_items) for matrix in (evidence.positives, evidence.seen))
+    in_train, in_any = (int(shared_with(truth, matrix).sum()) for matrix in (trained, seen))
+    tested, known = truth.degrees() > 0, trained.degrees() > 0
+    later = None
+    if evidence.moments is not None and test.times is not None and test.n_yes:
+        later = evidence.moments.after(int(test.times[test.yes].min()))
+    return {
+        "test_pairs_in_train": in_train,
+        "valid_pairs_in_test": in_any - in_train,
+        "train_events_after_test_begins": later,
+        "test_users_without_train": int((tested & ~known).sum()),
+        "users_without_test": int((known & ~tested).sum()),
+        "repeated_test_rows": test.n_yes - len(truth.indices),
+    }
 
 
 def _identified(report: Report, test: Interactions) -> Report:

@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import normalize
 
 from tacit.data.evidence import Evidence
+from tacit.data.moments import Moments
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name, options_of
@@ -151,6 +152,8 @@ class Run:
             for part in ("indptr", "indices")
         }
         evidence["item_counts"] = self.evidence.item_counts
+        if (moments := self.evidence.moments) is not None:
+            evidence |= {"moments.times": moments.times, "moments.events": moments.events}
         ids = pa.table({"users": _one(self.user_ids), "items": _one(self.item_ids)})
         serving = {"similarity": self.similarity}
         write_artifact(
@@ -191,7 +194,10 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
         name: CSR(arrays[f"{name}.indptr"], arrays[f"{name}.indices"], len(counts))
         for name in ("positives", "seen", "noes", "impressions")
     }
-    evidence = Evidence(**matrices, item_counts=counts)
+    moments = (
+        Moments(arrays["moments.times"], arrays["moments.events"]) if "moments.times" in arrays else None
+    )
+    evidence = Evidence(**matrices, item_counts=counts, moments=moments)
     trained: Mapping[str, Any] = config["backbone"]
     if "use" in trained:
         backbone = by_name(BackboneConfig, trained["use"], "backbone")(**trained)

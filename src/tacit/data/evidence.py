@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Int64
 
+from tacit.data.moments import Moments
 from tacit.kernels.topk import shared_with
 from tacit.types import CSR, TrainingData
 
@@ -24,6 +25,7 @@ class Evidence:
     noes: CSR
     impressions: CSR
     item_counts: Int64[np.ndarray, "N"]
+    moments: Moments | None = None  # of the events trained on, where all have times
 
     @staticmethod
     def of(log: TrainingData, earlier: Evidence | None = None) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -171,7 +171,8 @@ def beside(part: Any) -> dict[str, Any]:
     path = Path(part)
     try:
         said = storage.read_json(path.with_name("split.json"))
-        return dict(said) if path.stem in said["rows"] and isinstance(said["kind"], str) else {}
+        ours = path.stem in said["rows"] and said["kind"] in get_args(By) and isinstance(said["notes"], list)
+        return dict(said) if ours else {}
     except (TacitError, TypeError, KeyError):
         return {}
 

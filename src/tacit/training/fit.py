@@ -51,9 +51,9 @@ def fit(
 ) -> str:
     """Train in place, from `position` on; returns why it ended.
 
-    `max_steps` bounds the optimiser steps in all; `rate` is the learning rate over time. Raises `Diverged` where a term is NaN or infinite, with the
-    step and the term, or a parameter at the end of an epoch, and `OptionError` where the scheme needs a meta
-    loader and has none.
+    `max_steps` bounds the optimiser steps in all; `rate` is the learning rate over time. Raises `Diverged`
+    where a term is NaN or infinite, with the step and the term, or a parameter at the end of an epoch, and
+    `OptionError` where the scheme needs a meta loader and has none.
     """
     scheme, position = step.scheme, position or Position()
     if scheme.update.needs_meta and meta_loader is None:

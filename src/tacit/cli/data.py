@@ -79,8 +79,8 @@ def split(
 ) -> None:
     """Cut a log into train, valid and test files; count leaks.
 
-    All columns are kept. By time, shares are of all rows; else of the yeses, and everything else (explicit
-    noes, impressions) stays in train.
+    All columns are kept. By last and at random only yeses are held out: explicit noes and impressions stay
+    in train.
     """
     from tacit.data.audit import audit
     from tacit.data.split import Split, split_rows, write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,6 +102,13 @@ def _finished(folder: Path, resume: bool, backbone: Any) -> Run | None:
     return None
 
 
+def _columns(run: Run, said: DataOptions) -> DataOptions:
+    """Columns and threshold of test files: as said now, else as the run had them."""
+    kept = run.config.get("data", {}) | {"threshold": run.facts.get("split", {}).get("threshold")}
+    now = {name: value for name, value in asdict(said).items() if value is not None}
+    return DataOptions(**{**kept, **now, "impressions": None})
+
+
 def evaluate(
     run: Run | str | Path,
     test: Any,
@@ -116,17 +123,14 @@ def evaluate(
     """Rank the whole catalogue for every user of the test set, and reference models beside it.
 
     Training and validation events and explicit noes are masked (`keep_seen` leaves them in, where repeats are
-    wanted); the run's rating threshold is applied to the test file too. `history`: more context, masked too;
-    `test_history.parquet` beside its `test.parquet` is found by itself.
-    Cold users are counted apart and outside the means. Items unknown to the run stay in the truth.
+    wanted). `history`: more context, masked too; `test_history.parquet` beside its `test.parquet` is found by
+    itself. Columns and rating threshold are those of the run, where `data` says nothing. Cold users are counted
+    apart and outside the means. Items unknown to the run stay in the truth.
 
     Raises `DataError` where no test user can be evaluated, `OptionError` for a k above the catalogue.
     """
     run = run if isinstance(run, Run) else load(run)
-    kept = DataOptions(**{**run.config.get("data", {}), "impressions": None})
-    columns = kept if data is None else _given("data", data, DataOptions)
-    threshold = run.facts.get("split", {}).get("threshold")
-    columns = replace(columns, threshold=threshold if columns.threshold is None else columns.threshold)
+    columns = _columns(run, _given("data", data, DataOptions))
     truth = read(test, columns, (run.user_ids, run.item_ids), part=True, collapse=False)
     more = None
     if history is None and (history := history_beside(test)) is not None:

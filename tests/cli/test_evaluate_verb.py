@@ -155,3 +155,16 @@ def test_a_test_file_of_strangers_is_said(tacit: Tacit, place: Place, tmp_path: 
     assert told.json["audit"]["share_of_test_items_unknown"] == 0
     assert "6 of 8 users of the test file (75%) are unknown to the run" in told.err
     assert "items of the test file" not in told.err
+
+
+def test_a_test_file_may_name_its_columns_otherwise(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    test = pq.read_table(place.split / "test.parquet")
+    renamed = test.rename_columns({"user_id": "who", "item_id": "what"})
+    pq.write_table(renamed, tmp_path / "test.parquet")
+    names = ("--set", "data.user=who", "--set", "data.item=what")
+    told = tacit(
+        "evaluate", place.run, "--test", tmp_path / "test.parquet", "--no-references", "--json", *names
+    )
+    plain = tacit("evaluate", place.run, "--test", place.split / "test.parquet", "--no-references", "--json")
+    assert told.code == 0
+    assert told.json["metrics"] == plain.json["metrics"]

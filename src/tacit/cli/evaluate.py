@@ -51,6 +51,7 @@ def evaluate(
         history=history,
         references=options.references if references is None else references,
         keep_seen=(seen or options.seen) == "keep",
+        data=chosen.data,
     )
     result = judged.to_dict()
     for note in judged.notes:

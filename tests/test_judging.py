@@ -15,6 +15,7 @@ from helpers.logs import of_pairs, quick_run, random_log
 from tacit.cli.main import outcome
 from tacit.data.audit import audit
 from tacit.data.split import LEAK
+from tacit.errors import OptionError
 from tacit.storage import read_tensors
 
 STRANGER = 900
@@ -115,3 +116,15 @@ def test_what_a_split_said_of_itself_travels_with_the_run(tmp_path: Path) -> Non
     assert run.facts["split"]["files"]["kind"] == "last"
     told = tacit.evaluate(run, folder / "test.parquet", ks=(5,), references=False)
     assert LEAK in told.notes
+
+
+@pytest.mark.parametrize("ks", [(), (0,), (5, -1)])
+def test_a_cut_off_below_one_is_refused(validated: tacit.Run, ks: tuple[int, ...]) -> None:
+    with pytest.raises(OptionError, match="at least 1"):
+        tacit.evaluate(validated, random_log(20), ks=ks)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_fewer_than_one_similar_item_is_refused(validated: tacit.Run, k: int) -> None:
+    with pytest.raises(OptionError, match="at least 1"):
+        validated.similar_items(3, k=k)

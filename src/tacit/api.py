@@ -124,12 +124,14 @@ def evaluate(
 
     Training and validation events and explicit noes are masked (`keep_seen` leaves them in, where repeats are
     wanted). `history`: more context, masked too; `test_history.parquet` beside its `test.parquet` is found by
-    itself. Columns and rating threshold are those of the run, where `data` says nothing. Cold users are counted
-    apart and outside the means. Items unknown to the run stay in the truth.
+    itself. Columns and rating threshold are those of the run, where `data` says nothing. Cold users are
+    counted apart and outside the means. Items unknown to the run stay in the truth.
 
-    Raises `DataError` where no test user can be evaluated, `OptionError` for a k above the catalogue.
+    Raises `DataError` where no test user can be evaluated, `OptionError` for a k out of range.
     """
     run = run if isinstance(run, Run) else load(run)
+    if len(ks) == 0 or min(ks) < 1:
+        raise OptionError(f"ks holds cut-offs of at least 1, not {list(ks)}")
     columns = _columns(run, _given("data", data, DataOptions))
     truth = read(test, columns, (run.user_ids, run.item_ids), part=True, collapse=False)
     more = None

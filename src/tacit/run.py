@@ -109,8 +109,11 @@ class Run:
     def similar_items(self, item: Id, k: int = 10) -> list[tuple[Id, float]]:
         """The k items nearest to an item by cosine, best first.
 
-        Raises `UnknownId`, and `OptionError` where the backbone scores pairs and has no item vectors.
+        Raises `UnknownId`, and `OptionError` for a k below 1 and where the backbone scores pairs and has no
+        item vectors.
         """
+        if k < 1:
+            raise OptionError(f"k must be at least 1, not {k}")
         if isinstance(self.backbone, PairScorer):
             name = type(self.backbone).__name__
             raise OptionError(f"{name} scores pairs and has no item vectors: use a backbone that has")

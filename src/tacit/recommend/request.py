@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
-from tacit.data.vocabulary import Vocabulary
+from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import top_k
 from tacit.recommend.foldin import trained_rows
@@ -28,6 +28,7 @@ class Recommendations:
     items: list[list[Id]]
     scores: list[list[float]]
     notes: tuple[str, ...] = ()
+    kinds: tuple[Kind, Kind] = ("str", "str")  # of user and item ids
 
     def __iter__(self) -> Any:
         return iter(zip(self.users, self.items, self.scores, strict=True))
@@ -41,12 +42,15 @@ class Recommendations:
         return {"recommendations": people, "notes": list(self.notes)}
 
     def to_arrow(self) -> pa.Table:
-        """Columns user, item, score, rank (from 1)."""
+        """Columns user, item, score, rank (from 1); people without an id have a null there."""
         counts = [len(items) for items in self.items]
+        user, item = (pa.int64() if kind == "int" else pa.string() for kind in self.kinds)
         return pa.table(
             {
-                "user": [user for user, n in zip(self.users, counts, strict=True) for _ in range(n)],
-                "item": [item for items in self.items for item in items],
+                "user": pa.array(
+                    [who for who, n in zip(self.users, counts, strict=True) for _ in range(n)], user
+                ),
+                "item": pa.array([what for items in self.items for what in items], item),
                 "score": pa.array([score for scores in self.scores for score in scores], pa.float32()),
                 "rank": pa.array([rank + 1 for n in counts for rank in range(n)], pa.int32()),
             }
@@ -140,6 +144,7 @@ class Catalogue:
             [row[mask].tolist() for row, mask in zip(table, found, strict=True)],
             [row[mask].tolist() for row, mask in zip(best.scores, found, strict=True)],
             tuple(notes),
+            (self.user_ids.kind, self.item_ids.kind),
         )
 
     def _allowed(self, allow: Iterable[Id] | None, deny: Iterable[Id] | None) -> Bool[np.ndarray, "N"] | None:
@@ -158,7 +163,7 @@ def _ranked(recommender: Recommender, queries: Queries, k: int, exclude: CSR | N
         return recommender.recommend(queries, k, exclude=exclude)
     step = max(BLOCK_BYTES // (4 * recommender.n_items), 1)
     parts = []
-    for start in range(0, len(queries), step):
+    for start in range(0, max(len(queries), 1), step):
         rows = np.arange(start, min(start + step, len(queries)))
         masked = None if exclude is None else exclude.select(rows)
         parts.append(_best(recommender.score(queries.select(rows)), k, masked, allowed))

@@ -11,7 +11,7 @@ import pytest
 from helpers.command import Tacit
 from tacit.cli import config, names
 from tacit.cli.options import listing, options, page
-from tacit.defaults import TABLE
+from tacit.defaults import RATES, TABLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "options.md"
 UNIONS = (names.Backbone, names.SchemeChoice, names.AlsoPart)
@@ -32,6 +32,13 @@ def test_values_of_the_table_are_listed() -> None:
     assert said["training.epochs"] == table.epochs
     assert said["scheme.negatives"] == table.scheme["negatives"]
     assert (said["optimizer.use"], said["optimizer.rate"]) == (table.optimizer, table.rate)
+    assert said["optimizer.decay"] == table.decay
+
+
+def test_another_optimiser_is_listed_with_its_own_rate() -> None:
+    found = listing(config.read(settings=["optimizer.use=adam"]))
+    said = {option.name: option.value for section, option in found if section == "optimizer"}
+    assert said == {"use": "adam", "rate": RATES["adam"], "decay": TABLE["mf", "bpr"].decay}
 
 
 def test_the_listing_is_a_configuration(tacit: Tacit, tmp_path: Path) -> None:

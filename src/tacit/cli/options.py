@@ -18,9 +18,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tacit.cli.config import SECTIONS, Composed, Config
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members
-from tacit.defaults import suggested
+from tacit.defaults import RATES, suggested
 
-FILLED = ("epochs", "batch_size", "patience")
 HEAD = """# Options
 
 Every option, its default and its meaning. It is set in a TOML file (`[scheme]`, `negatives = 16`) or on the
@@ -94,18 +93,19 @@ def _meanings(kind: type) -> dict[str, str]:
 
 def listing(config: Config) -> Iterator[tuple[str, Option]]:
     """Section and option of everything that a run with this configuration would take."""
-    names = str(getattr(config.backbone, "use", "")), str(getattr(config.scheme, "use", ""))
-    table = suggested(*names)
+    table = suggested(str(getattr(config.backbone, "use", "")), str(getattr(config.scheme, "use", "")))
+    chosen = table.optimizer if config.optimizer.use == "auto" else config.optimizer.use
+    filled = {f"training.{name}": getattr(table, name) for name in ("epochs", "batch_size", "patience")}
+    filled["optimizer.rate"] = table.rate if chosen == table.optimizer else RATES[chosen]
+    filled["optimizer.decay"] = table.decay
     for section in SECTIONS:
         made = getattr(config, section)
         if isinstance(made, Composed):
             made = made.preset
         for option in options(made) if is_dataclass(made) else ():
-            value = option.value
-            if section == "training" and option.name in FILLED:
-                value = value or getattr(table, option.name)
-            elif section == "optimizer" and config.optimizer.use in ("auto", table.optimizer):
-                value = table.optimizer if option.name == "use" else value or table.rate
+            value = option.value or filled.get(f"{section}.{option.name}", option.value)
+            if (section, option.name) == ("optimizer", "use"):
+                value = chosen
             yield section, Option(option.name, value, option.meaning)
 
 

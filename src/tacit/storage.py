@@ -80,6 +80,12 @@ def write_bytes(path: Path, data: bytes) -> None:
             raise
 
 
+def remove(path: Path) -> None:
+    """Remove a file, where it is there. `StorageError` if refused."""
+    with _disk(path, "remove"):
+        path.unlink(missing_ok=True)
+
+
 def json_bytes(value: Any) -> bytes:
     """Sorted keys, two spaces, a final newline. NaN and infinity are not JSON: `InternalError`."""
     try:

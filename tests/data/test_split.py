@@ -243,3 +243,12 @@ def test_writing_keeps_all_columns_of_the_source(tmp_path: Path) -> None:
     ]
     facts = json.loads((tmp_path / "out" / "split.json").read_text())
     assert (facts["kind"], facts["rows"]) == ("time", {"train": 2, "valid": 0, "test": 1})
+
+
+def test_writing_leaves_no_part_of_a_former_split(tmp_path: Path) -> None:
+    for name in ("test_history.parquet", "mine.parquet"):
+        (tmp_path / name).write_bytes(b"there before")
+    whole = timed([0, 0, 1], [1, 2, 3])
+    write(whole.to_arrow(), *split_rows(whole, "time", valid=0, test=0.3), tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["mine.parquet", "split.json", "test.parquet", "train.parquet", "valid.parquet"]

@@ -63,10 +63,10 @@ def split(
     """Split a log: `time` at two moments for everybody (the default where there are times), `last` n events
     of each user (the default where there are positions), `random` per user, `user` (people held out whole).
 
-    `valid` and `test` are shares, of events or of people. Events at one moment are never parted by time. Of
-    each user at least one yes stays in train, but for people held out whole: the last fifth of their yeses is
-    the truth, what was before it their history. Noes and impressions go with the time or the person, else to
-    train. An empty valid part is None.
+    `valid` and `test` are shares, of events or of people. Events at one moment are never parted by time. By
+    `last` and `random` at least one yes of each user stays in train; by time people may begin after the cut.
+    Of people held out whole the last fifth of their yeses is the truth, what was before it their history.
+    Noes and impressions go with the time or the person, else to train. An empty valid part is None.
 
     Raises `OptionError` for a share out of range or a way that the log's columns do not allow, `DataError`
     where train or test would be empty.
@@ -157,7 +157,12 @@ def validation(
 
 
 def write(table: pa.Table, rows: Rows, kind: str, notes: tuple[str, ...], folder: Path) -> None:
-    """The parts of a source table, all its columns kept, as Parquet files; split.json comes last."""
+    """The parts of a source table, all its columns kept, as Parquet files; split.json comes last.
+
+    Parts of a former split in the same folder go. Raises `StorageError`.
+    """
+    for stale in ("split.json", *(f"{name}.parquet" for name in PARTS if name not in rows)):
+        storage.remove(folder / stale)
     for name, chosen in rows.items():
         storage.write_parquet(folder / f"{name}.parquet", table.take(pa.array(chosen)))
     counts = {name: len(chosen) for name, chosen in rows.items()}

@@ -115,7 +115,7 @@ def test_what_a_split_said_of_itself_travels_with_the_run(tmp_path: Path) -> Non
     run = quick_run(folder / "train.parquet", valid=folder / "valid.parquet")
     assert run.facts["split"]["files"]["kind"] == "last"
     told = tacit.evaluate(run, folder / "test.parquet", ks=(5,), references=False)
-    assert LEAK in told.notes
+    assert f"split of the files: {LEAK}" in told.notes
 
 
 @pytest.mark.parametrize("ks", [(), (0,), (5, -1)])

@@ -118,7 +118,8 @@ def judge(
         "test_pairs_of_items_never_in_train": int(np.isin(truth.indices, cold_items).sum()),
     }
     notes: list[str | None] = [f"{n}: {why}" for n, why in skipped.items()]
-    notes += (run.facts.get("split", {}).get("files") or {}).get("notes", [])
+    files = run.facts.get("split", {}).get("files") or {"notes": []}
+    notes += [f"split of the files: {note}" for note in files["notes"]]
     notes += Audit(train_events_after_test_begins=audit["train_events_after_test_begins"]).findings()
     users, items = np.flatnonzero(truth.degrees()), np.unique(truth.indices)
     for what, rows, n_known in (("users", users, evidence.n_users), ("items", items, evidence.n_items)):

@@ -28,6 +28,6 @@ class TestLightGCN(BackboneContract):
     folds = True
 
 
-class TestLightGCNWithoutLayers(BackboneContract):
-    config = LightGCNConfig(dim=4, layers=0)
+class TestLightGCNOfOneLayer(BackboneContract):
+    config = LightGCNConfig(dim=4, layers=1)
     folds = True

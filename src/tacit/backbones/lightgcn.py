@@ -28,8 +28,10 @@ class LightGCNConfig:
     scale: float = 0.1  # standard deviation of the initial embeddings
 
     def __post_init__(self) -> None:
-        if self.dim < 1 or self.layers < 0:
-            raise OptionError("backbone.dim must be at least 1 and backbone.layers at least 0")
+        if self.dim < 1:
+            raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+        if self.layers < 1:
+            raise OptionError(f"backbone.layers must be at least 1, not {self.layers}: without layers use mf")
 
     def build(self, data: TrainingData, generator: torch.Generator) -> LightGCN:
         """The backbone on the graph of the data's positives, initialised from the generator."""

@@ -176,14 +176,17 @@ def test_a_run_that_a_callback_ends_before_any_validation_is_validated_once(tmp_
     assert ends[0] == {"event": "end", "reason": "enough", "step": 4}
 
 
-def test_a_metric_that_validation_cannot_give_is_refused():
-    with pytest.raises(OptionError, match="mean_popularity@20\" is no measure of people"):
-        fit(training={"metric": "mean_popularity@20"})
+def test_a_metric_that_this_validation_part_cannot_give_is_refused():
+    missing = pa.table({"user": list(range(10)), "item": [user % 5 for user in range(10)]})
+    rest = [(user, item) for user in range(10) for item in range(5) if item != user % 5]
+    log = pa.table({"user": [user for user, _ in rest], "item": [item for _, item in rest]})
+    with pytest.raises(OptionError, match=r"training\.metric = auc is not defined on this validation part"):
+        fit(log=log, valid=missing, training={"metric": "auc"})
 
 
-def test_a_figure_of_all_lists_may_choose():
-    chosen = fit(training={"metric": "coverage@5"}).config["chosen"]
-    assert 0 < chosen["coverage@5"] <= 1
+def test_a_figure_weighed_by_people_may_choose():
+    chosen = fit(training={"metric": "gauc"}).config["chosen"]
+    assert 0 < chosen["gauc"] <= 1
 
 
 @pytest.mark.parametrize("every", [2, 1000])

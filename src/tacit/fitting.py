@@ -13,7 +13,7 @@ import numpy as np
 
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
-from tacit.errors import Diverged, Interrupted, OptionError, SchemeError
+from tacit.errors import OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
@@ -145,31 +145,22 @@ def _phase(
                 every_steps=plan.checkpoint_every,
             )
             watching.append(stack.enter_context(keeper))
-        try:
-            reason = ended or fit(
-                step,
-                loader,
-                optimizer,
-                epochs=epochs,
-                seed=plan.seed,
-                max_steps=max_steps,
-                callbacks=watching,
-                position=position,
-                meta_loader=meta_loader,
-                rate=None if plan.decay == 1 else Exponential(plan.rate, plan.decay),
-            )
-        except Diverged as error:
-            if keeper is None:
-                raise
-            good = "none" if keeper.good is None else keeper.good
-            raise Diverged(f"{error}; the last good checkpoint: {good}") from error
+        reason = ended or fit(
+            step,
+            loader,
+            optimizer,
+            epochs=epochs,
+            seed=plan.seed,
+            max_steps=max_steps,
+            callbacks=watching,
+            position=position,
+            meta_loader=meta_loader,
+            rate=None if plan.decay == 1 else Exponential(plan.rate, plan.decay),
+        )
         if search and reason != INTERRUPTED:
             stopping.conclude(step, position.epoch, position.step)
-    if keeper is not None and keeper.signal:
-        if reason != INTERRUPTED:
-            keeper.save(ended=reason)
-        told = f"stopped at step {position.step} by a signal; go on with --resume"
-        raise Interrupted(told, keeper.signal)
+    if keeper is not None:
+        keeper.obey(reason)
     if not progress:
         _log.info("%s: %s", phase[2:], reason)
     return step, stopping

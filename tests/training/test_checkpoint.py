@@ -71,14 +71,19 @@ def test_the_last_of_the_search_stays_until_the_refit_has_two(tmp_path):
     assert names(tmp_path) == ["2-refit-000000001", "2-refit-000000002"]
 
 
-def test_parameters_that_are_not_finite_are_not_saved_as_good(tmp_path):
-    with keeper(tmp_path) as writer:
+def spoil(folder: Path) -> None:
+    """Save twice, and once more after a parameter has become infinite."""
+    with keeper(folder) as writer:
         for writer.position.step in (2, 4):
             writer.save()
         with torch.no_grad():
             writer.step.backbone.item_table[3, 1] = float("inf")
         writer.position.step = 6
-        with pytest.raises(Diverged, match=r"backbone\.item_table holds NaN or infinity after 6 steps"):
-            writer.save()
+        writer.save()
+
+
+def test_parameters_that_are_not_finite_are_not_saved_as_good(tmp_path):
+    with pytest.raises(Diverged, match=r"backbone\.item_table holds NaN or infinity after 6 steps") as told:
+        spoil(tmp_path)
     assert names(tmp_path) == ["1-search-000000002", "1-search-000000004"]
-    assert writer.good == tmp_path / "1-search-000000004"
+    assert str(told.value).endswith(f"the last good checkpoint: {tmp_path / '1-search-000000004'}")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tacit import storage
-from tacit.errors import ArtifactError, RunFolderError
+from tacit.errors import ArtifactError, Diverged, Interrupted, RunFolderError
 from tacit.kernels.threads import counts
 from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
@@ -38,8 +38,7 @@ class Checkpointer:
     """Saves every `every_steps` steps and at least every `every_seconds` seconds, and at SIGTERM and SIGINT.
 
     As a context manager it listens to the signals: the step at hand is finished and saved, and training stops
-    as INTERRUPTED. `signal` is the number of the one heard, 0 before any; where training ended for another
-    reason all the same, the caller saves that reason. `good` is the newest checkpoint, where there is one.
+    as INTERRUPTED; `obey` then raises. `Diverged` leaves it with the name of the last good checkpoint.
     `facts` (phase, configuration, data fingerprint, threads) are saved and must agree on resume.
     """
 
@@ -58,34 +57,48 @@ class Checkpointer:
         self.folder, self.step, self.optimizer, self.position = folder, step, optimizer, position
         self.facts, self.stateful = facts, stateful
         self.every_steps, self.every_seconds = every_steps, every_seconds
-        self._saved, self.signal = time.monotonic(), 0
+        self._saved, self._signal = time.monotonic(), 0
         self._previous: dict[int, Any] = {}
-        self.good: Path | None = None
+        self._good: Path | None = None
 
     def __enter__(self) -> Checkpointer:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._previous[number] = signal.signal(number, self._hear)
         self._sweep()
-        self.good = self._here() if self._here().exists() else None
+        self._good = self._here() if self._here().exists() else None
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if isinstance(error, Diverged):
+            raise Diverged(f"{error}; the last good checkpoint: {self._good or 'none'}") from error
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
+        if self._signal:
             raise KeyboardInterrupt
-        self.signal = number
+        self._signal = number
+
+    def obey(self, reason: str) -> None:
+        """Raise `Interrupted` where a signal was heard, whatever it is that training ended for.
+
+        What ended for another reason all the same is saved as ended.
+        """
+        if not self._signal:
+            return
+        if reason != INTERRUPTED:
+            self.save(ended=reason)
+        told = f"stopped at step {self.position.step} by a signal; go on with --resume"
+        raise Interrupted(told, self._signal)
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if not isinstance(event, StepEnd):
             return None
         due = self.position.step % self.every_steps == 0
-        if self.signal or due or time.monotonic() - self._saved > self.every_seconds:
+        if self._signal or due or time.monotonic() - self._saved > self.every_seconds:
             self.save()
-        return Stop(INTERRUPTED) if self.signal else None
+        return Stop(INTERRUPTED) if self._signal else None
 
     def save(self, ended: str | None = None) -> None:
         """Write a checkpoint of this moment, then drop all but the newest two.
@@ -110,7 +123,7 @@ class Checkpointer:
         write_artifact(here, files, KIND, VERSION)
         for old in sorted(other for other in self.folder.iterdir() if other != here)[: 1 - KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-        self._saved, self.good = time.monotonic(), here
+        self._saved, self._good = time.monotonic(), here
 
     def _here(self) -> Path:
         return self.folder / f"{self.facts['phase']}-{self.position.step:09d}"

@@ -5,7 +5,13 @@ from tacit.evaluation.names import choosing
 
 
 @pytest.mark.parametrize(
-    ("text", "parsed"), [("ndcg@20", ("ndcg", 20)), ("recall@1", ("recall", 1)), ("auc", ("auc", None))]
+    ("text", "parsed"),
+    [
+        ("ndcg@20", ("ndcg", 20)),
+        ("recall@1", ("recall", 1)),
+        ("coverage@5", ("coverage", 5)),
+        ("auc", ("auc", None)),
+    ],
 )
 def test_a_metric_that_chooses_has_a_name_and_maybe_a_cut(text: str, parsed: object) -> None:
     assert choosing(text) == parsed
@@ -21,7 +27,7 @@ def test_a_metric_that_chooses_has_a_name_and_maybe_a_cut(text: str, parsed: obj
         ("ndcg@0", "at least 1"),
         ("ndcg@-5", "at least 1"),
         ("auc@20", "no cut-off"),
-        ("coverage@20", "no measure of people"),
+        ("gini@20", "no better"),
     ],
 )
 def test_any_other_is_refused_with_the_mend(text: str, said: str) -> None:

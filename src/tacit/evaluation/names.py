@@ -10,6 +10,7 @@ from tacit.evaluation import metrics, variants
 STANDARD = metrics.PER_USER
 PER_USER = STANDARD | variants.PER_USER
 OF_LISTS = ("coverage", "gini", "mean_popularity")
+NOT_BETTER = ("gini", "mean_popularity")
 OF_CATALOGUE = ("auc", "gauc")  # no cut-off; gauc weighs each person by the number of relevant items
 NAMES = (*STANDARD, *OF_LISTS, *OF_CATALOGUE)
 
@@ -17,11 +18,13 @@ NAMES = (*STANDARD, *OF_LISTS, *OF_CATALOGUE)
 def choosing(text: str) -> tuple[str, int | None]:
     """Name and cut-off of the metric that chooses, as in `ndcg@20` or `auc`.
 
-    Raises `OptionError` for an unknown name, one that says nothing of single people, and a bad cut-off.
+    Raises `OptionError` for an unknown name, one of which more is no better, and a bad cut-off.
     """
     name, at, cut = text.partition("@")
-    if known_metric(name) in OF_LISTS:
-        raise OptionError(f'training.metric = "{text}" is no measure of people: choose by one, as ndcg@20')
+    if known_metric(name) in NOT_BETTER:
+        raise OptionError(
+            f'training.metric = "{text}": more of it is no better; choose by another, as ndcg@20'
+        )
     if name in OF_CATALOGUE:
         if at:
             raise OptionError(f'training.metric = "{text}": {name} has no cut-off, write "{name}"')

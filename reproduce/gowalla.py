@@ -28,6 +28,12 @@ SETTINGS = {
         TrainingOptions(epochs=100, batch_size=16384, validate_every=5, metric="recall@20"),
     ),
     "mf-sampled-softmax": Setting(
+        MFConfig(biases=True),
+        SampledSoftmaxScheme(correction=True),
+        OptimizerOptions("row-adagrad", 0.1),
+        TrainingOptions(epochs=24, batch_size=2048, validate_every=4, metric="recall@20"),
+    ),
+    "mf-sampled-softmax-without-biases": Setting(
         MFConfig(),
         SampledSoftmaxScheme(),
         OptimizerOptions("row-adagrad", 0.05),

@@ -12,7 +12,7 @@ import itertools
 import logging
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -50,12 +50,14 @@ def grid() -> dict[str, list[Point]]:
     return {
         "mf-bpr": [
             *(_sampled(r, n, 16, l2) for r in (0.05, 0.1) for n in (4096, 16384) for l2 in (0.0, 0.01)),
-            _sampled(0.1, 4096, 16, 0.003),
+            _biased(0.05, 16384, 16, 0.003),
+            _biased(0.1, 4096, 16, 0.01),
         ],
         "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "mf-sampled-softmax": [
             *(_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)),
             _softmax(0.1, 0.2),
+            *(_biased_softmax(0.1, t) for t in (0.1, 0.15, 0.2)),
         ],
         "mf-softmax": [_softmax(0.1, 0.15)],
         "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01)],
@@ -73,8 +75,18 @@ def _sampled(rate: float, batch: int, negatives: int, l2: float) -> Point:
     return Point("row-adagrad", rate, batch, 150, 5, {"negatives": negatives, "l2": l2}, {"scale": 0.01})
 
 
+def _biased(rate: float, batch: int, negatives: int, l2: float) -> Point:
+    point = _sampled(rate, batch, negatives, l2)
+    return replace(point, backbone={**point.backbone, "biases": True})
+
+
 def _softmax(rate: float, temperature: float) -> Point:
     return Point("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
+
+
+def _biased_softmax(rate: float, temperature: float) -> Point:
+    point = _softmax(rate, temperature)
+    return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
 
 
 def _graph(rate: float, batch: int, negatives: int, l2: float) -> Point:

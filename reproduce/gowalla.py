@@ -22,6 +22,12 @@ from tacit.training.options import TrainingOptions
 DATA = "gowalla"
 SETTINGS = {
     "mf-bpr": Setting(
+        MFConfig(scale=0.01, biases=True),
+        BPRScheme(negatives=64, l2=0.0),
+        OptimizerOptions("row-adagrad", 0.05),
+        TrainingOptions(epochs=35, batch_size=16384, validate_every=5, metric="recall@20"),
+    ),
+    "mf-bpr-without-biases": Setting(
         MFConfig(scale=0.01),
         BPRScheme(negatives=16, l2=0.0),
         OptimizerOptions("row-adagrad", 0.05),

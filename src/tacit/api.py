@@ -32,7 +32,7 @@ def fit(
     valid: Any = None,
     valid_history: Any = None,
     backbone: Any = "mf",
-    scheme: Any = "bpr",
+    scheme: Any = None,
     data: DataOptions | None = None,
     training: TrainingOptions | None = None,
     optimizer: OptimizerOptions | None = None,
@@ -50,9 +50,10 @@ def fit(
     run is trained again on everything. `valid_history`: what people did who are in `valid` but not in
     `train`; they are folded in from it. `valid_history.parquet` beside its `valid.parquet` is found by
     itself. `backbone` and `scheme`: names, presets, or one's own objects (an `nn.Module` that is a
-    `Backbone`; a `Scheme`). `start`: "ials", or the folder of an earlier run to go on from: what it had seen
-    stays masked, in histories and in LightGCN's graph, and validates nothing. `out`: the run folder, where
-    checkpoints are kept and the run is saved; `resume` goes on there.
+    `Backbone`; a `Scheme`); without a scheme, what ranks best on validation. `start`: "ials", or the folder
+    of an earlier run to go on from: what it had seen stays masked, in histories and in LightGCN's graph, and
+    validates nothing. `out`: the run folder, where checkpoints are kept and the run is saved; `resume` goes
+    on there.
 
     Raises subclasses of `UserError`: bad data, options, combinations, or a run folder in use; `Interrupted`
     after SIGTERM or SIGINT, once a checkpoint is saved.

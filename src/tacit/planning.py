@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tacit.data.evidence import Evidence
-from tacit.defaults import RATES, suggested
+from tacit.defaults import RATES, suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
@@ -40,6 +40,9 @@ def made(
     choosing(training.metric)
     earlier = earlier_run(start)
     material = gathered(train, valid, valid_history, options, seed, earlier)
+    if scheme is None:
+        scheme = usual_scheme(_use(backbone))
+        _log.info("no scheme named: %s ranks best on validation parts (docs/defaults.md)", scheme)
     names = _use(backbone), _use(scheme)
     table = suggested(*names)
     config, make = _backbone(backbone, table.backbone)

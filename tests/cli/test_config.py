@@ -63,16 +63,20 @@ def test_every_section_is_read(tmp_path: Path) -> None:
     assert config.evaluation == EvaluationOptions(k=(5, 10), seen="keep")
 
 
-def test_nothing_said_is_mf_with_bpr_from_the_table() -> None:
+def test_nothing_said_is_mf_with_sampled_softmax_from_the_table() -> None:
     config = read()
-    table = TABLE["mf", "bpr"]
-    assert config == Config(MFConfig(**table.backbone), BPRScheme(**table.scheme))
+    table = TABLE["mf", "sampled-softmax"]
+    assert config == Config(MFConfig(**table.backbone), SampledSoftmaxScheme(**table.scheme))
+
+
+def test_lightgcn_alone_is_trained_by_bpr() -> None:
+    assert isinstance(read(backbone="lightgcn").scheme, BPRScheme)
 
 
 def test_the_table_lies_beneath_the_file(tmp_path: Path) -> None:
     table = TABLE["mf", "bpr"].backbone
     assert "scale" in table
-    config = read(written(tmp_path, "[backbone]\ndim = 8"))
+    config = read(written(tmp_path, "[backbone]\ndim = 8"), scheme="bpr")
     assert (config.backbone.dim, config.backbone.scale) == (8, table["scale"])
 
 
@@ -196,7 +200,7 @@ def test_more_parts_join_the_preset(tmp_path: Path) -> None:
 
 
 def test_a_second_part_of_one_name_is_refused(tmp_path: Path) -> None:
-    config = read(written(tmp_path, '[[scheme.also]]\nuse = "embedding-norm"\nstrength = 0.1'))
+    config = read(written(tmp_path, '[[scheme.also]]\nuse = "embedding-norm"\nstrength = 0.1'), scheme="bpr")
     assert config.scheme.also == (EmbeddingNorm(0.1),)
     with pytest.raises(SchemeError, match="two regularisers"):
         config.scheme.build()

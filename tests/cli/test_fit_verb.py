@@ -20,18 +20,18 @@ def test_fit_alone_says_what_it_chose(
     monkeypatch.chdir(tmp_path)
     told = tacit("fit", place.log, "--set", "training.epochs=1")
     assert told.code == 0
-    assert Path("runs/log-mf-bpr/manifest.json").exists()
+    assert Path("runs/log-mf-sampled-softmax/manifest.json").exists()
     for said in (
-        "runs/log-mf-bpr",
+        "runs/log-mf-sampled-softmax",
         "user_id",
         "item_id",
         "timestamp",
         "backbone mf",
-        "scheme bpr",
+        "scheme sampled-softmax",
         "row-adagrad",
     ):
         assert said in told.err
-    assert "runs/log-mf-bpr" in told.out
+    assert "runs/log-mf-sampled-softmax" in told.out
 
 
 def test_a_run_on_a_split_is_called_as_its_folder(
@@ -39,7 +39,7 @@ def test_a_run_on_a_split_is_called_as_its_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     log = place.split / "train.parquet"
-    assert tacit("fit", log, "--json", *QUICK).json["run"] == f"runs/{place.split.name}-mf-bpr"
+    assert tacit("fit", log, "--json", *QUICK).json["run"] == f"runs/{place.split.name}-mf-sampled-softmax"
 
 
 def test_fit_answers_with_one_object(tacit: Tacit, place: Place, tmp_path: Path) -> None:

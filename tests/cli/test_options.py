@@ -28,9 +28,9 @@ def test_every_option_has_a_meaning(kind: type) -> None:
 
 def test_values_of_the_table_are_listed() -> None:
     said = {f"{section}.{option.name}": option.value for section, option in listing(config.read())}
-    table = TABLE["mf", "bpr"]
+    table = TABLE["mf", "sampled-softmax"]
     assert said["training.epochs"] == table.epochs
-    assert said["scheme.negatives"] == table.scheme["negatives"]
+    assert said["scheme.temperature"] == table.scheme["temperature"]
     assert (said["optimizer.use"], said["optimizer.rate"]) == (table.optimizer, table.rate)
     assert said["optimizer.decay"] == table.decay
 
@@ -38,7 +38,7 @@ def test_values_of_the_table_are_listed() -> None:
 def test_another_optimiser_is_listed_with_its_own_rate() -> None:
     found = listing(config.read(settings=["optimizer.use=adam"]))
     said = {option.name: option.value for section, option in found if section == "optimizer"}
-    assert said == {"use": "adam", "rate": RATES["adam"], "decay": TABLE["mf", "bpr"].decay}
+    assert said == {"use": "adam", "rate": RATES["adam"], "decay": TABLE["mf", "sampled-softmax"].decay}
 
 
 def test_the_listing_is_a_configuration(tacit: Tacit, tmp_path: Path) -> None:

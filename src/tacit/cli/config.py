@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own
-from tacit.defaults import suggested
+from tacit.defaults import suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.gathering import DataOptions
 from tacit.presets import BackboneConfig, scheme_of
@@ -106,8 +106,8 @@ def read(
             raise OptionError(
                 f"{where}: {name} is a section, not a value: write [{name}] and its options below"
             )
-    chosen = {"mf": tables.pop("backbone", {}), "bpr": tables.pop("scheme", {})}
-    body, over = ({"use": name, **table} for name, table in chosen.items())
+    body = {"use": "mf", **tables.pop("backbone", {})}
+    over = {"use": usual_scheme(str(body["use"])), **tables.pop("scheme", {})}
     beneath = suggested(str(body["use"]), str(over["use"]))
     also = over.pop("also", [])
     made = _choice(Backbone, {**beneath.backbone, **body}, "backbone", where, folder)

@@ -28,7 +28,10 @@ def fit(
     ] = None,
     scheme: Annotated[
         str | None,
-        typer.Option(help="bpr (default), bce, sampled-softmax, softmax, or mypackage.module:MyScheme."),
+        typer.Option(
+            help="bpr, bce, sampled-softmax, softmax, or mypackage.module:MyScheme; "
+            "by default sampled-softmax, with lightgcn bpr."
+        ),
     ] = None,
     config: shared.ConfigFile = None,
     settings: shared.Settings = None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tacit.evaluation.report import Report
 
 STRANGE = 0.2
-ADVICE = "try --start ials, --scheme sampled-softmax or more epochs"
+ADVICE = "try --start ials, another --scheme or more epochs"
 
 
 def beaten(report: Report, rivals: Mapping[str, Report]) -> str | None:

@@ -15,14 +15,14 @@ from tacit.plan import Plan
 from tacit.planning import made
 
 
-def planned(optimizer: tacit.OptimizerOptions) -> Plan:
+def planned(optimizer: tacit.OptimizerOptions, backbone: str = "mf", scheme: str = "softmax") -> Plan:
     return made(
         *(
             random_log(),
             None,
             None,
-            "mf",
-            "softmax",
+            backbone,
+            scheme,
             DataOptions(),
             tacit.TrainingOptions(),
             optimizer,
@@ -49,3 +49,12 @@ def test_a_rate_that_is_not_of_the_table_is_said(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO, "tacit"):
         planned(tacit.OptimizerOptions("adam"))
     assert "rate 0.005: the table of defaults has one for row-adagrad only" in caplog.text
+
+
+@pytest.mark.parametrize(("most", "chosen"), [(1, "lazy-adam"), (10**6, "adam")])
+def test_adam_becomes_lazy_where_tables_are_large(
+    monkeypatch: pytest.MonkeyPatch, most: int, chosen: str
+) -> None:
+    monkeypatch.setattr("tacit.planning.DENSE_ROWS", most)
+    plan = planned(tacit.OptimizerOptions(), "lightgcn", "bpr")
+    assert (plan.optimizer, plan.rate) == (chosen, suggested("lightgcn", "bpr").rate)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tacit.data.evidence import Evidence
+from tacit.data.interactions import Interactions
 from tacit.defaults import RATES, suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
@@ -18,7 +19,7 @@ from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of, scheme_of
 from tacit.starts import earlier_run, start_values
-from tacit.training.optimizers import OptimizerOptions
+from tacit.training.optimizers import DENSE_ROWS, OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 _log = logging.getLogger("tacit")
@@ -48,9 +49,10 @@ def made(
     config, make = _backbone(backbone, table.backbone)
     preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
     built = scheme_of(preset)
-    name = table.optimizer if optimizer.use == "auto" else optimizer.use
-    rate = optimizer.rate or (table.rate if name == table.optimizer else RATES[name])
-    if optimizer.rate is None and name != table.optimizer:
+    name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
+    own_rate = optimizer.use not in ("auto", table.optimizer)
+    rate = optimizer.rate or (RATES[name] if own_rate else table.rate)
+    if optimizer.rate is None and own_rate:
         _log.info(
             "rate %g: the table of defaults has one for %s only; optimizer.rate sets another",
             *(rate, table.optimizer),
@@ -103,6 +105,15 @@ def made(
         facts=material.facts,
         **values,
     )
+
+
+def _by_size(name: str, data: Interactions) -> str:
+    """The table's optimiser; for tables of many rows the Adam that leaves untouched rows alone."""
+    rows = max(data.n_users, data.n_items)
+    if name != "adam" or rows <= DENSE_ROWS:
+        return name
+    _log.info("lazy-adam instead of adam: a table has %d rows, and a step touches few of them", rows)
+    return "lazy-adam"
 
 
 def _use(value: Any) -> str:

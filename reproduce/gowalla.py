@@ -23,6 +23,12 @@ DATA = "gowalla"
 SETTINGS = {
     "mf-bpr": Setting(
         MFConfig(scale=0.01, biases=True),
+        BPRScheme(negatives=32, l2=0.0),
+        OptimizerOptions("row-adagrad", 0.1),
+        TrainingOptions(epochs=60, batch_size=16384, validate_every=10, metric="recall@20"),
+    ),
+    "mf-bpr-64-negatives": Setting(
+        MFConfig(scale=0.01, biases=True),
         BPRScheme(negatives=64, l2=0.0),
         OptimizerOptions("row-adagrad", 0.05),
         TrainingOptions(epochs=35, batch_size=16384, validate_every=5, metric="recall@20"),

@@ -53,6 +53,12 @@ SETTINGS = {
     ),
     "lightgcn-bpr": Setting(
         LightGCNConfig(),
+        BPRScheme(negatives=16, l2=0.0),
+        OptimizerOptions("adam", 0.02),
+        TrainingOptions(epochs=60, batch_size=32768, validate_every=10, metric="recall@20"),
+    ),
+    "lightgcn-bpr-with-l2": Setting(
+        LightGCNConfig(),
         BPRScheme(negatives=4),
         OptimizerOptions("adam", 0.03),
         TrainingOptions(epochs=200, batch_size=65536, validate_every=5, metric="recall@20"),

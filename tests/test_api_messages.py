@@ -40,7 +40,7 @@ def test_named_columns_that_are_not_there_are_named_at_once() -> None:
 
 def test_a_run_is_shown_on_one_line(tmp_path: Path) -> None:
     run = quick_run(random_log(), out=tmp_path / "run")
-    assert repr(run) == f"Run(mf, bpr, 60 users, 40 items, '{tmp_path / 'run'}')"
+    assert repr(run) == f"Run(mf, sampled-softmax, 60 users, 40 items, '{tmp_path / 'run'}')"
 
 
 def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:

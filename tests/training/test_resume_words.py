@@ -45,7 +45,7 @@ def test_where_training_goes_on_is_said(broken: Path, caplog: pytest.LogCaptureF
     ("options", "said"),
     [
         ({"backbone": tacit.LightGCNConfig(dim=8)}, r"config\.backbone\.use was mf and is lightgcn"),
-        ({"scheme": "softmax"}, r"config\.scheme\.use was bpr and is softmax"),
+        ({"scheme": "softmax"}, r"config\.scheme\.use was sampled-softmax and is softmax"),
     ],
 )
 def test_another_part_is_told_before_its_options(broken: Path, options: dict[str, Any], said: str) -> None:

@@ -12,40 +12,28 @@ import itertools
 import logging
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from reproduce.cells import dataset, finished, run_cell
 from tacit.api import fit
+from tacit.defaults import Suggested
 from tacit.presets import BackboneConfig, SchemePreset, by_name
-from tacit.training.optimizers import Name, OptimizerOptions
+from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train"}
 STUDY = "defaults"
 
 
-@dataclass(frozen=True)
-class Point:
-    """One set of options for a pair of backbone and scheme."""
-
-    optimizer: Name
-    rate: float
-    batch_size: int
-    epochs: int
-    patience: int
-    scheme: dict[str, Any] = field(default_factory=dict)
-    backbone: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its options in a file's name."""
-        options = {"rate": self.rate, "batch": self.batch_size, **self.scheme, **self.backbone}
-        return "_".join(f"{name}-{value:g}" for name, value in options.items())
+def name_of(point: Suggested) -> str:
+    """The options of a point in a file's name."""
+    options = {"rate": point.rate, "batch": point.batch_size, **point.scheme, **point.backbone}
+    return "_".join(f"{name}-{value:g}" for name, value in options.items())
 
 
-def grid() -> dict[str, list[Point]]:
+def grid() -> dict[str, list[Suggested]]:
     """Points by pair: wide for MF under BPR and sampled softmax; for their kin what did well there."""
     return {
         "mf-bpr": [
@@ -71,40 +59,40 @@ def grid() -> dict[str, list[Point]]:
     }
 
 
-def _sampled(rate: float, batch: int, negatives: int, l2: float) -> Point:
-    return Point("row-adagrad", rate, batch, 150, 5, {"negatives": negatives, "l2": l2}, {"scale": 0.01})
+def _sampled(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
+    return Suggested("row-adagrad", rate, batch, 150, 5, {"negatives": negatives, "l2": l2}, {"scale": 0.01})
 
 
-def _biased(rate: float, batch: int, negatives: int, l2: float) -> Point:
+def _biased(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
     point = _sampled(rate, batch, negatives, l2)
     return replace(point, backbone={**point.backbone, "biases": True})
 
 
-def _softmax(rate: float, temperature: float) -> Point:
-    return Point("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
+def _softmax(rate: float, temperature: float) -> Suggested:
+    return Suggested("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
 
 
-def _biased_softmax(rate: float, temperature: float) -> Point:
+def _biased_softmax(rate: float, temperature: float) -> Suggested:
     point = _softmax(rate, temperature)
     return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
 
 
-def _graph(rate: float, batch: int, negatives: int, l2: float) -> Point:
-    return Point("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2})
+def _graph(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
+    return Suggested("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2})
 
 
-def _graph_softmax(rate: float, temperature: float) -> Point:
-    return Point("adam", rate, 2048, 60, 3, {"temperature": temperature})
+def _graph_softmax(rate: float, temperature: float) -> Suggested:
+    return Suggested("adam", rate, 2048, 60, 3, {"temperature": temperature})
 
 
-def validated(data: str, backbone: str, scheme: str, point: Point) -> dict[str, Any]:
+def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[str, Any]:
     """Best validation figures of one fit."""
     began = time.perf_counter()
     run = fit(
         dataset(data) / f"{FILES[data]}.parquet",
         backbone=by_name(BackboneConfig, backbone, "backbone")(**point.backbone),
         scheme=by_name(SchemePreset, scheme, "scheme")(**point.scheme),
-        optimizer=OptimizerOptions(point.optimizer, point.rate),
+        optimizer=OptimizerOptions(point.optimizer, point.rate, point.decay),
         training=TrainingOptions(point.epochs, point.batch_size, point.patience, refit=False),
     )
     chosen = run.config["chosen"]
@@ -124,7 +112,7 @@ def ranked(pair: str) -> list[tuple[float, dict[str, dict[str, Any]]]]:
     """Score and cells by set of every point tried on all sets, the best first."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in finished(f"{STUDY}/{pair}"):
-        found.setdefault(Point(**cell["point"]).name, {})[cell["data"]] = cell
+        found.setdefault(name_of(Suggested(**cell["point"])), {})[cell["data"]] = cell
     complete = [cells for cells in found.values() if set(cells) == set(FILES)]
     best = {data: max((cells[data]["ndcg@20"] for cells in complete), default=1.0) for data in FILES}
     scores = [sum(cells[data]["ndcg@20"] / best[data] for data in FILES) / len(FILES) for cells in complete]
@@ -139,7 +127,7 @@ def main() -> None:
         backbone, _, scheme = pair.partition("-")
         for data, point in itertools.product(FILES, points[pair]):
             work = partial(validated, data, backbone, scheme, point)
-            run_cell(f"{STUDY}/{pair}", f"{data}_{point.name}", work, command=f"defaults {pair}")
+            run_cell(f"{STUDY}/{pair}", f"{data}_{name_of(point)}", work, command=f"defaults {pair}")
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ from tacit.training.options import TrainingOptions
 
 DATA = "gowalla"
 SETTINGS = {
-    "mf-bpr": Setting(
+    "mf-bpr-rate-0.1": Setting(
         MFConfig(scale=0.01, biases=True),
         BPRScheme(negatives=32, l2=0.0),
         OptimizerOptions("row-adagrad", 0.1),
         TrainingOptions(epochs=60, batch_size=16384, validate_every=10, metric="recall@20"),
     ),
-    "mf-bpr-64-negatives": Setting(
+    "mf-bpr": Setting(
         MFConfig(scale=0.01, biases=True),
         BPRScheme(negatives=64, l2=0.0),
         OptimizerOptions("row-adagrad", 0.05),
@@ -51,13 +51,13 @@ SETTINGS = {
         OptimizerOptions("row-adagrad", 0.05),
         TrainingOptions(epochs=40, batch_size=2048, validate_every=2, metric="recall@20"),
     ),
-    "lightgcn-bpr": Setting(
+    "lightgcn-bpr-without-l2": Setting(
         LightGCNConfig(),
         BPRScheme(negatives=16, l2=0.0),
         OptimizerOptions("adam", 0.02),
         TrainingOptions(epochs=60, batch_size=32768, validate_every=10, metric="recall@20"),
     ),
-    "lightgcn-bpr-with-l2": Setting(
+    "lightgcn-bpr": Setting(
         LightGCNConfig(),
         BPRScheme(negatives=4),
         OptimizerOptions("adam", 0.03),

@@ -8,19 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tacit.training.optimizers import Name
+
 
 @dataclass(frozen=True)
 class Suggested:
     """Training options and options of scheme and backbone for one pair of them."""
 
-    optimizer: str
+    optimizer: Name
     rate: float
     batch_size: int
     epochs: int
     patience: int
     scheme: dict[str, Any] = field(default_factory=dict)
     backbone: dict[str, Any] = field(default_factory=dict)
-    decay: float = 1.0
+    decay: float = 1.0  # factor on the rate after each epoch
 
 
 SMALL = {"scale": 0.01}

@@ -6,6 +6,7 @@ touch only rows with a gradient, so their trajectory differs from Adam's, which 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,7 +22,7 @@ Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam"]
 DENSE_ROWS = 200_000
 
 
-class _RowWise(torch.optim.Optimizer):
+class _RowWise(torch.optim.Optimizer, ABC):
     """Loop over parameters, rows and values of their gradients; the update itself is a compiled pass."""
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -45,13 +46,15 @@ class _RowWise(torch.optim.Optimizer):
         state["step"] += 1
         return state
 
+    @abstractmethod
     def _initial(self, table: Tensor) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """State of a (rows, d) table before its first step."""
 
+    @abstractmethod
     def _update(
         self, table: Tensor, rows: Tensor, values: Tensor, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        raise NotImplementedError
+        """Move the given rows in place by their gradients (len(rows), d)."""
 
 
 def _two(tensor: Tensor) -> Tensor:

@@ -57,11 +57,17 @@ SETTINGS = {
         OptimizerOptions("adam", 0.02),
         TrainingOptions(epochs=60, batch_size=32768, validate_every=10, metric="recall@20"),
     ),
-    "lightgcn-bpr": Setting(
+    "lightgcn-bpr-4-negatives": Setting(
         LightGCNConfig(),
         BPRScheme(negatives=4),
         OptimizerOptions("adam", 0.03),
         TrainingOptions(epochs=200, batch_size=65536, validate_every=5, metric="recall@20"),
+    ),
+    "lightgcn-bpr": Setting(
+        LightGCNConfig(),
+        BPRScheme(negatives=16, l2=5e-5),
+        OptimizerOptions("adam", 0.02, 0.985),
+        TrainingOptions(epochs=150, batch_size=32768, validate_every=10, metric="recall@20"),
     ),
 }
 

@@ -1,9 +1,10 @@
-"""Choose the table of defaults on validation parts of three sets: one cell a point of a pair's grid.
+"""Choose the table of defaults on validation parts of several sets: one cell a point of a pair's grid.
 
     python -m reproduce.defaults [BACKBONE-SCHEME ...]
 
 A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
-on that set. The test parts are not read.
+on that set. The test parts are not read. Gowalla is five times as large as the others: only the points of
+`finalists` are tried there, and where a pair has any, the default is one of them.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from tacit.presets import BackboneConfig, SchemePreset, by_name
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
-FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train"}
+FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train", "gowalla": "train"}
+SMALL = ("ml-100k", "citeulike", "yelp-sslrec")
 STUDY = "defaults"
 
 
 def name_of(point: Suggested) -> str:
     """The options of a point in a file's name."""
-    options = {"rate": point.rate, "batch": point.batch_size, **point.scheme, **point.backbone}
+    decay = {"decay": point.decay} if point.decay != 1 else {}
+    options = {"rate": point.rate, **decay, "batch": point.batch_size, **point.scheme, **point.backbone}
     return "_".join(f"{name}-{value:g}" for name, value in options.items())
 
 
@@ -40,6 +43,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_sampled(r, n, 16, l2) for r in (0.05, 0.1) for n in (4096, 16384) for l2 in (0.0, 0.01)),
             _biased(0.05, 16384, 16, 0.003),
             _biased(0.1, 4096, 16, 0.01),
+            *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01)),
         ],
         "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "mf-sampled-softmax": [
@@ -52,10 +56,26 @@ def grid() -> dict[str, list[Suggested]]:
         "gmf-bce": [_sampled(0.1, 4096, 8, 0.01)],
         "gmf-sampled-softmax": [_softmax(0.1, 0.15)],
         "gmf-softmax": [_softmax(0.1, 0.15)],
-        "lightgcn-bpr": [_graph(0.03, n, 4, 1e-4) for n in (8192, 32768)],
+        "lightgcn-bpr": [
+            *(_graph(0.03, n, 4, 1e-4) for n in (8192, 32768)),
+            _graph(0.02, 32768, 16, 5e-5, 0.985),
+        ],
         "lightgcn-bce": [_graph(0.03, 32768, 4, 1e-4)],
         "lightgcn-sampled-softmax": [_graph_softmax(0.01, t) for t in (0.1, 0.15)],
         "lightgcn-softmax": [_graph_softmax(0.01, 0.15)],
+    }
+
+
+def finalists() -> dict[str, list[Suggested]]:
+    """Points by pair that are tried on Gowalla too."""
+    return {
+        "mf-bpr": [
+            _sampled(0.1, 4096, 16, 0.01),
+            _sampled(0.05, 16384, 16, 0.0),
+            *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01)),
+        ],
+        "mf-sampled-softmax": [_softmax(0.1, 0.15), *(_biased_softmax(0.1, t) for t in (0.1, 0.15))],
+        "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
     }
 
 
@@ -68,6 +88,11 @@ def _biased(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
     return replace(point, backbone={**point.backbone, "biases": True})
 
 
+def _shared(rate: float, l2: float) -> Suggested:
+    point = _biased(rate, 4096, 512, l2)
+    return replace(point, scheme={**point.scheme, "shared": True})
+
+
 def _softmax(rate: float, temperature: float) -> Suggested:
     return Suggested("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
 
@@ -77,8 +102,8 @@ def _biased_softmax(rate: float, temperature: float) -> Suggested:
     return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
 
 
-def _graph(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
-    return Suggested("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2})
+def _graph(rate: float, batch: int, negatives: int, l2: float, decay: float = 1.0) -> Suggested:
+    return Suggested("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2}, decay=decay)
 
 
 def _graph_softmax(rate: float, temperature: float) -> Suggested:
@@ -108,15 +133,26 @@ def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[s
     }
 
 
+def sets(pair: str) -> tuple[str, ...]:
+    """The sets that choose this pair's default."""
+    return tuple(FILES) if pair in finalists() else SMALL
+
+
 def ranked(pair: str) -> list[tuple[float, dict[str, dict[str, Any]]]]:
-    """Score and cells by set of every point tried on all sets, the best first."""
+    """Score and cells by set of every point tried on all sets of the pair, the best first."""
+    found = tried(pair)
+    complete = [cells for cells in found if set(cells) >= set(sets(pair))]
+    best = {data: max((cells[data]["ndcg@20"] for cells in complete), default=1.0) for data in sets(pair)}
+    scores = [sum(cells[data]["ndcg@20"] / best[data] for data in best) / len(best) for cells in complete]
+    return sorted(zip(scores, complete, strict=True), key=lambda pair: -pair[0])
+
+
+def tried(pair: str) -> list[dict[str, dict[str, Any]]]:
+    """Cells by set of every point with a finished cell."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for cell in finished(f"{STUDY}/{pair}"):
         found.setdefault(name_of(Suggested(**cell["point"])), {})[cell["data"]] = cell
-    complete = [cells for cells in found.values() if set(cells) == set(FILES)]
-    best = {data: max((cells[data]["ndcg@20"] for cells in complete), default=1.0) for data in FILES}
-    scores = [sum(cells[data]["ndcg@20"] / best[data] for data in FILES) / len(FILES) for cells in complete]
-    return sorted(zip(scores, complete, strict=True), key=lambda pair: -pair[0])
+    return list(found.values())
 
 
 def main() -> None:
@@ -125,7 +161,9 @@ def main() -> None:
     points = grid()
     for pair in sys.argv[1:] or points:
         backbone, _, scheme = pair.partition("-")
-        for data, point in itertools.product(FILES, points[pair]):
+        wanted = [*itertools.product(SMALL, points[pair])]
+        wanted += [("gowalla", point) for point in finalists().get(pair, [])]
+        for data, point in wanted:
             work = partial(validated, data, backbone, scheme, point)
             run_cell(f"{STUDY}/{pair}", f"{data}_{name_of(point)}", work, command=f"defaults {pair}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.cells import ROOT, finished
-from reproduce.defaults import FILES, ranked
+from reproduce.defaults import FILES, ranked, tried
 
 PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "defaults.md")
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -68,21 +68,26 @@ def curves(study: str) -> Iterator[str]:
 
 
 def points(pair: str) -> Iterator[str]:
-    """Every point of a pair's grid that was tried on all sets, best first."""
+    """Points of a pair's grid: those tried on all its sets, best first, then the others."""
     yield f"| options of {pair} | score | {' | '.join(FILES)} | best epochs |"
     yield "|---|--:|" + "--:|" * len(FILES) + "---|"
-    for score, cells in ranked(pair):
+    complete = ranked(pair)
+    rows = [(f"{score:.3f}", cells) for score, cells in complete]
+    done = [cells for _, cells in complete]
+    rows += [("", cells) for cells in tried(pair) if cells not in done]
+    for score, cells in rows:
         point = next(iter(cells.values()))["point"]
         options = {
             "rate": point["rate"],
+            **({"decay": point["decay"]} if point.get("decay", 1) != 1 else {}),
             "batch": point["batch_size"],
             **point["scheme"],
             **point["backbone"],
         }
         said = ", ".join(f"{name} {value:g}" for name, value in options.items())
-        shown = " | ".join(f"{cells[data]['ndcg@20']:.4f}" for data in FILES)
-        epochs = ", ".join(str(cells[data]["epoch"]) for data in FILES)
-        yield f"| {said} | {score:.3f} | {shown} | {epochs} |"
+        shown = " | ".join(f"{cells[data]['ndcg@20']:.4f}" if data in cells else "" for data in FILES)
+        epochs = ", ".join(str(cells[data]["epoch"]) for data in FILES if data in cells)
+        yield f"| {said} | {score} | {shown} | {epochs} |"
 
 
 if __name__ == "__main__":

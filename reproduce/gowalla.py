@@ -28,6 +28,19 @@ SETTINGS = {
         TrainingOptions(epochs=60, batch_size=16384, validate_every=10, metric="recall@20"),
     ),
     "mf-bpr": Setting(
+        MFConfig(biases=True),
+        BPRScheme(negatives=512, shared=True, l2=0.0),
+        OptimizerOptions("row-adagrad", 0.05),
+        TrainingOptions(epochs=40, batch_size=4096, validate_every=4, metric="recall@20"),
+        start="ials",
+    ),
+    "mf-bpr-from-noise": Setting(
+        MFConfig(scale=0.01, biases=True),
+        BPRScheme(negatives=512, shared=True, l2=0.0),
+        OptimizerOptions("row-adagrad", 0.05),
+        TrainingOptions(epochs=60, batch_size=4096, validate_every=5, metric="recall@20"),
+    ),
+    "mf-bpr-64-negatives": Setting(
         MFConfig(scale=0.01, biases=True),
         BPRScheme(negatives=64, l2=0.0),
         OptimizerOptions("row-adagrad", 0.05),

@@ -4,7 +4,8 @@
 
 A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
 on that set. The test parts are not read. Gowalla is five times as large as the others: only the points of
-`finalists` are tried there, and where a pair has any, the default is one of them.
+`finalists` are tried there, and where a pair has any, the default is one of them. Pairs without finalists are
+tried on the two smallest sets.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train", "gowalla": "train"}
-SMALL = ("ml-100k", "citeulike", "yelp-sslrec")
 STUDY = "defaults"
 
 
@@ -50,6 +50,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)),
             _softmax(0.1, 0.2),
             *(_biased_softmax(0.1, t) for t in (0.1, 0.15, 0.2)),
+            *(_biased_softmax(0.1, t, correction=False) for t in (0.1, 0.15)),
         ],
         "mf-softmax": [_softmax(0.1, 0.15)],
         "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01)],
@@ -71,10 +72,13 @@ def finalists() -> dict[str, list[Suggested]]:
     return {
         "mf-bpr": [
             _sampled(0.1, 4096, 16, 0.01),
-            _sampled(0.05, 16384, 16, 0.0),
-            *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01)),
+            *(_shared(0.05, l2) for l2 in (0.003, 0.01)),
         ],
-        "mf-sampled-softmax": [_softmax(0.1, 0.15), *(_biased_softmax(0.1, t) for t in (0.1, 0.15))],
+        "mf-sampled-softmax": [
+            _softmax(0.1, 0.15),
+            *(_biased_softmax(0.1, t) for t in (0.1, 0.15)),
+            _biased_softmax(0.1, 0.1, correction=False),
+        ],
         "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
     }
 
@@ -97,9 +101,10 @@ def _softmax(rate: float, temperature: float) -> Suggested:
     return Suggested("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
 
 
-def _biased_softmax(rate: float, temperature: float) -> Suggested:
+def _biased_softmax(rate: float, temperature: float, *, correction: bool = True) -> Suggested:
     point = _softmax(rate, temperature)
-    return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
+    corrected = {"correction": True} if correction else {}
+    return replace(point, scheme={**point.scheme, **corrected}, backbone={"biases": True})
 
 
 def _graph(rate: float, batch: int, negatives: int, l2: float, decay: float = 1.0) -> Suggested:
@@ -135,7 +140,7 @@ def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[s
 
 def sets(pair: str) -> tuple[str, ...]:
     """The sets that choose this pair's default."""
-    return tuple(FILES) if pair in finalists() else SMALL
+    return tuple(FILES) if pair in finalists() else ("ml-100k", "citeulike")
 
 
 def ranked(pair: str) -> list[tuple[float, dict[str, dict[str, Any]]]]:
@@ -161,8 +166,9 @@ def main() -> None:
     points = grid()
     for pair in sys.argv[1:] or points:
         backbone, _, scheme = pair.partition("-")
-        wanted = [*itertools.product(SMALL, points[pair])]
-        wanted += [("gowalla", point) for point in finalists().get(pair, [])]
+        last = finalists().get(pair, [])
+        small = [data for data in sets(pair) if data != "gowalla"]
+        wanted = [*itertools.product(small, points[pair]), *(("gowalla", point) for point in last)]
         for data, point in wanted:
             work = partial(validated, data, backbone, scheme, point)
             run_cell(f"{STUDY}/{pair}", f"{data}_{name_of(point)}", work, command=f"defaults {pair}")

@@ -43,7 +43,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_sampled(r, n, 16, l2) for r in (0.05, 0.1) for n in (4096, 16384) for l2 in (0.0, 0.01)),
             _biased(0.05, 16384, 16, 0.003),
             _biased(0.1, 4096, 16, 0.01),
-            *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01)),
+            *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01, 0.03, 0.1)),
         ],
         "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "mf-sampled-softmax": [
@@ -73,7 +73,7 @@ def finalists() -> dict[str, list[Suggested]]:
     return {
         "mf-bpr": [
             _sampled(0.1, 4096, 16, 0.01),
-            *(_shared(0.05, l2) for l2 in (0.003, 0.01)),
+            *(_shared(0.05, l2) for l2 in (0.003, 0.01, 0.03)),
         ],
         "mf-sampled-softmax": [
             _softmax(0.1, 0.15),

@@ -50,7 +50,6 @@ def grid() -> dict[str, list[Suggested]]:
             *(_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)),
             _softmax(0.1, 0.2),
             *(_biased_softmax(0.1, t) for t in (0.1, 0.15, 0.2)),
-            *(_biased_softmax(0.1, t, correction=False) for t in (0.1, 0.15)),
         ],
         "mf-softmax": [_softmax(0.1, 0.15)],
         "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01)],
@@ -75,11 +74,7 @@ def finalists() -> dict[str, list[Suggested]]:
             _sampled(0.1, 4096, 16, 0.01),
             *(_shared(0.05, l2) for l2 in (0.003, 0.01, 0.03)),
         ],
-        "mf-sampled-softmax": [
-            _softmax(0.1, 0.15),
-            *(_biased_softmax(0.1, t) for t in (0.1, 0.15)),
-            _biased_softmax(0.1, 0.1, correction=False),
-        ],
+        "mf-sampled-softmax": [*(_biased_softmax(0.1, t) for t in (0.15, 0.1)), _softmax(0.1, 0.15)],
         "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
     }
 
@@ -102,10 +97,9 @@ def _softmax(rate: float, temperature: float) -> Suggested:
     return Suggested("row-adagrad", rate, 2048, 60, 3, {"temperature": temperature})
 
 
-def _biased_softmax(rate: float, temperature: float, *, correction: bool = True) -> Suggested:
+def _biased_softmax(rate: float, temperature: float) -> Suggested:
     point = _softmax(rate, temperature)
-    corrected = {"correction": True} if correction else {}
-    return replace(point, scheme={**point.scheme, **corrected}, backbone={"biases": True})
+    return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
 
 
 def _graph(rate: float, batch: int, negatives: int, l2: float, decay: float = 1.0) -> Suggested:

@@ -57,11 +57,6 @@ class CSR:
         within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], counts)
         return CSR(indptr, self.indices[np.repeat(self.indptr[rows], counts) + within], self.n_columns)
 
-    def transposed(self) -> CSR:
-        """Columns as rows."""
-        rows = np.repeat(np.arange(self.n_rows, dtype=np.int64), self.degrees())
-        return CSR.from_pairs(self.indices.astype(np.int64), rows, self.n_columns, self.n_rows)
-
     @staticmethod
     def from_pairs(
         rows: Int[np.ndarray, "pairs"], columns: Int[np.ndarray, "pairs"], n_rows: int, n_columns: int

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from tacit.data.graph import Cooccurrence
 from tacit.errors import OptionError
 from tacit.kernels.balance import Heat, softmax_means
+from tacit.kernels.neighbours import transposed
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
@@ -84,7 +85,7 @@ class DirectSpec:
         if not self.gap:
             return self
         return replace(
-            self, _related=(Cooccurrence(data.positives), Cooccurrence(data.positives.transposed()))
+            self, _related=(Cooccurrence(data.positives), Cooccurrence(transposed(data.positives)))
         )
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded:

@@ -90,3 +90,16 @@ class ItemGraph:
             self.item_weights,
             scores,
         )
+
+
+def shared_cosines(
+    positives: CSR,
+    near: Int32[np.ndarray, "N k"],
+    weights: Float32[np.ndarray, "N k"],
+    users: Int64[np.ndarray, "Q"],
+    items: Int64[np.ndarray, "Q M"],
+) -> Float32[np.ndarray, "Q M"]:
+    """For each cell the weights of the item's near items (ids ascending) that the user has, summed."""
+    sums = np.empty(items.shape, np.float32)
+    compiled.shared_weights(positives.indptr, positives.indices, near, weights, users, items, sums)
+    return sums

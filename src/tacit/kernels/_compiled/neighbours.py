@@ -118,3 +118,27 @@ def add_two_hops(
             for item in range(n_items):
                 scores[query, item] += sums[item] * item_weights[item]
                 sums[item] = 0
+
+
+@jit(parallel=True)
+def shared_weights(
+    indptr: Any, indices: Any, near: Any, weights: Any, users: Any, items: Any, sums: Any
+) -> None:
+    """sums[q, m] = weights of near[item] that stand in the user's row; both ascending, so one merge a cell."""
+    k = near.shape[1]
+    for query in prange(items.shape[0]):
+        start, stop = indptr[users[query]], indptr[users[query] + 1]
+        for column in range(items.shape[1]):
+            item = items[query, column]
+            total = np.float32(0)
+            place = start
+            neighbour = 0
+            while place < stop and neighbour < k:
+                held, wanted = indices[place], near[item, neighbour]
+                if held == wanted:
+                    total += weights[item, neighbour]
+                if held <= wanted:
+                    place += 1
+                if wanted <= held:
+                    neighbour += 1
+            sums[query, column] = total

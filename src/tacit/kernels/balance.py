@@ -28,11 +28,12 @@ class Heat:
     related: float = 0.0
     is_related: Related | None = None
 
-    def of(self, rows: slice) -> float | Tensor:
+    def of(self, rows: slice, dtype: torch.dtype) -> float | Tensor:
         """Of the given rows against all: a number, or a matrix (tile, n)."""
         if self.is_related is None:
             return self.plain
-        return torch.where(self.is_related(rows), self.related, self.plain)
+        related = self.is_related(rows)
+        return torch.full(related.shape, self.plain, dtype=dtype).masked_fill_(related, self.related)
 
 
 class _SoftmaxMeans(torch.autograd.Function):
@@ -70,7 +71,7 @@ def _tiles(
     for start in range(0, len(x), TILE):
         rows = slice(start, min(start + TILE, len(x)))
         logits = torch.mm(x[rows], x.T, out=buffer[: rows.stop - rows.start])
-        temperature = heat.of(rows)
+        temperature = heat.of(rows, x.dtype)
         logits.mul_(temperature)
         if log_counts is not None:
             logits += log_counts
@@ -94,7 +95,7 @@ def softmax_means(
         dense = len(x) ** 2 <= DENSE_LIMIT
     if not dense:
         return _SoftmaxMeans.apply(x, heat, log_counts, detach)  # type: ignore[no-any-return, no-untyped-call]
-    logits = (x @ x.T) * heat.of(slice(0, len(x)))
+    logits = (x @ x.T) * heat.of(slice(0, len(x)), x.dtype)
     if log_counts is not None:
         logits = logits + log_counts
     weights = logits.softmax(1)

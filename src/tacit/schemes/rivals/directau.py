@@ -23,7 +23,7 @@ from tacit.types import Batch, Candidates, Encoded, Losses, Need, Scored, Simila
 
 
 def uniformity(x: Float[Tensor, "n d"], scale: float = 2.0) -> Float[Tensor, ""]:
-    """log of the mean over pairs a < b of exp(-scale |x_a - x_b|^2), rows of length 1; 0 of fewer than two."""
+    """log mean over pairs a < b of exp(-scale |x_a - x_b|^2), rows of length 1; 0 of fewer than two."""
     n = len(x)
     if n < 2:
         return x.sum() * 0

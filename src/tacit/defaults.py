@@ -41,6 +41,12 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "sampled-softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("lightgcn", "softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
+    ("mf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("mf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("gmf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("gmf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("lightgcn", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("lightgcn", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
 }
 BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)

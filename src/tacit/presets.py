@@ -9,11 +9,14 @@ from typing import Any, get_args
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
+from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
 from tacit.schemes.scheme import Scheme
 
 BackboneConfig = MFConfig | GMFConfig | LightGCNConfig
-SchemePreset = BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme
+SchemePreset = (
+    BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme | DirectSpecScheme | DirectSpecPlusScheme
+)
 
 
 def by_name(union: Any, name: str, what: str) -> Any:

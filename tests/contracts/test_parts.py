@@ -19,6 +19,7 @@ from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, Sam
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
+from tacit.schemes.directspec import DirectSpec
 from tacit.scoring import LocalItems
 
 
@@ -124,3 +125,15 @@ class Scaled:
 
 class TestScaled(TransformContract):
     part = Scaled()
+
+
+class TestDirectSpecLinear(TransformContract):
+    part = DirectSpec("linear")
+
+
+class TestDirectSpecPlus(TransformContract):
+    part = DirectSpec("softmax", gap=0.5)
+
+
+class TestDirectSpecOverAll(TransformContract):
+    part = DirectSpec("softmax", over="all", iterations=2)

@@ -16,6 +16,7 @@ from tacit.errors import OptionError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
+from tacit.schemes.directspec import DirectSpec
 
 
 def _use(table: Any) -> Any:
@@ -25,7 +26,9 @@ def _use(table: Any) -> Any:
 Backbone = Annotated[BackboneConfig, Field(discriminator="use")]
 SchemeChoice = Annotated[SchemePreset, Field(discriminator="use")]
 AlsoPart = Annotated[
-    Annotated[EmbeddingNorm, Tag("embedding-norm")] | Annotated[HardestK, Tag("hardest-k")],
+    Annotated[EmbeddingNorm, Tag("embedding-norm")]
+    | Annotated[HardestK, Tag("hardest-k")]
+    | Annotated[DirectSpec, Tag("directspec-plus")],
     Discriminator(_use),
 ]
 

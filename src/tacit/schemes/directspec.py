@@ -7,7 +7,7 @@ Equations (1)-(11) are numbered as in docs/methods/directspec.md. Inference read
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -19,6 +19,7 @@ from tacit.data.graph import Cooccurrence
 from tacit.errors import OptionError
 from tacit.kernels.balance import Heat, softmax_means
 from tacit.kernels.neighbours import transposed
+from tacit.parts.bound import with_state
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
@@ -55,21 +56,20 @@ def self_paced(
 class DirectSpec:
     """A transform that balances users against users and items against items of the batch.
 
-    `temperature` multiplies the cosine; None: 3 + ln(B / 256), so that a row's weight on itself stays as B
-    grows. `gap` lowers it for pairs with a common neighbour, (10) and (11). `alpha` of the linear form is
-    divided by B.
+    `temperature` multiplies the cosine; by default 3 + ln(B / 256), so that a row's weight on itself stays as
+    B grows. `gap` lowers it for pairs with a common neighbour, (10) and (11).
     """
 
-    form: Literal["linear", "softmax"] = "softmax"
-    alpha: float = 0.8
-    temperature: float | None = None
-    gap: float = 0.0
-    iterations: int = 1
+    form: Literal["linear", "softmax"] = "softmax"  # DirectSpec, (1), or DirectSpec+, (6)
+    alpha: float = 0.8  # strength; divided by the number of rows in the linear form
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
+    gap: float = 0.0  # how much lower it is for pairs with a common neighbour
+    iterations: int = 1  # times that the rows are balanced
     detach: bool = False  # no gradient through the weights
     repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
     over: Literal["targets", "all"] = "targets"  # which items are balanced; others are normalised only
-    shrink: float = 0.0  # (7); 0: off
-    _related: tuple[Cooccurrence, Cooccurrence] | None = field(default=None, repr=False, compare=False)
+    shrink: float = 0.0  # (7): rows are multiplied by this times their own norm; 0: off
+    _related: ClassVar[tuple[Cooccurrence, Cooccurrence] | None] = None
     slot: ClassVar[Slot] = "transform"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
@@ -84,9 +84,8 @@ class DirectSpec:
     def bind(self, data: TrainingData) -> Self:
         if not self.gap:
             return self
-        return replace(
-            self, _related=(Cooccurrence(data.positives), Cooccurrence(transposed(data.positives)))
-        )
+        sides = Cooccurrence(data.positives), Cooccurrence(transposed(data.positives))
+        return with_state(self, _related=sides)
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded:
         assert isinstance(encoded.queries, Tensor)
@@ -146,11 +145,11 @@ class DirectSpecScheme:
     """Linear DirectSpec (arXiv 2406.12032v1): an all-pass filter, positives only."""
 
     use: Literal["directspec"] = "directspec"
-    alpha: float = 0.8  # divided by the number of rows
-    iterations: int = 1
-    repeats: Literal["keep", "once"] = "keep"
-    shrink: float = 0.0
-    l2: float = 0.0
+    alpha: float = 0.8  # strength; divided by the number of rows
+    iterations: int = 1  # times that the rows are balanced
+    repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
+    shrink: float = 0.0  # rows are multiplied by this times their own norm; 0: off
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -163,14 +162,14 @@ class DirectSpecPlusScheme:
     """DirectSpec+ (arXiv 2406.12032): self-paced balancing by a softmax, positives only."""
 
     use: Literal["directspec-plus"] = "directspec-plus"
-    alpha: float = 0.8
-    temperature: float | None = None  # multiplies the cosine; None: 3 + ln(batch / 256)
+    alpha: float = 0.8  # strength
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
     gap: float = 0.0  # how much lower it is for pairs with a common neighbour
-    iterations: int = 1
-    detach: bool = False
-    repeats: Literal["keep", "once"] = "keep"
-    shrink: float = 0.0
-    l2: float = 0.0
+    iterations: int = 1  # times that the rows are balanced
+    detach: bool = False  # no gradient through the weights
+    repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
+    shrink: float = 0.0  # rows are multiplied by this times their own norm; 0: off
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""

@@ -5,7 +5,7 @@ What has been measured for them, and what has not yet, stands in docs/defaults.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacit.training.optimizers import Name
@@ -43,10 +43,17 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("lightgcn", "softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("mf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
     ("mf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
-    ("gmf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
-    ("gmf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
     ("lightgcn", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
     ("lightgcn", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+}
+KIN = {  # whose training options a scheme without a row of its own takes
+    "t-ce": "bce",
+    "r-ce": "bce",
+    "dns": "bpr",
+    "ccl": "sampled-softmax",
+    "bsl": "sampled-softmax",
+    "label-smoothing": "sampled-softmax",
+    "directau": "directspec-plus",
 }
 BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
@@ -61,4 +68,7 @@ def usual_scheme(backbone: str) -> str:
 
 def suggested(backbone: str, scheme: str) -> Suggested:
     """Defaults of this backbone under this scheme; a cautious fallback for one's own parts."""
-    return TABLE.get((backbone, scheme), FALLBACK)
+    if (backbone, scheme) in TABLE:
+        return TABLE[backbone, scheme]
+    kin = TABLE.get((backbone, KIN.get(scheme, "")), FALLBACK)
+    return replace(kin, scheme={})

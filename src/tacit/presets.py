@@ -11,11 +11,27 @@ from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
+from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
+from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
+from tacit.schemes.rivals.directau import DirectAUScheme
+from tacit.schemes.rivals.dns import DNSScheme
 from tacit.schemes.scheme import Scheme
 
 BackboneConfig = MFConfig | GMFConfig | LightGCNConfig
 SchemePreset = (
-    BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme | DirectSpecScheme | DirectSpecPlusScheme
+    BPRScheme
+    | BCEScheme
+    | SampledSoftmaxScheme
+    | SoftmaxScheme
+    | DirectSpecScheme
+    | DirectSpecPlusScheme
+    | TCEScheme
+    | RCEScheme
+    | DNSScheme
+    | DirectAUScheme
+    | CCLScheme
+    | BSLScheme
+    | SmoothedScheme
 )
 
 

@@ -20,6 +20,9 @@ from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
 from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
+from tacit.schemes.rivals.directau import Alignment, Uniformity
 from tacit.scoring import LocalItems
 
 
@@ -137,3 +140,38 @@ class TestDirectSpecPlus(TransformContract):
 
 class TestDirectSpecOverAll(TransformContract):
     part = DirectSpec("softmax", over="all", iterations=2)
+
+
+class TestTruncatedLoss(RefinerContract):
+    part = TruncatedLoss()
+    objective = BCE()
+    trusts_targets = False
+
+
+class TestReweightedLoss(RefinerContract):
+    part = ReweightedLoss()
+    objective = BCE()
+    trusts_targets = False
+
+
+class TestCosineContrastive(ObjectiveContract):
+    part = CosineContrastive()
+    pushes_all = False
+
+
+class TestBilateralSoftmax(ObjectiveContract):
+    part = BilateralSoftmax()
+
+
+class TestSmoothedSoftmax(ObjectiveContract):
+    part = SmoothedSoftmax()
+    pushes_all = False
+
+
+class TestAlignment(ObjectiveContract):
+    part = Alignment()
+    ranks = False
+
+
+class TestUniformity(RegulariserContract):
+    part = Uniformity()

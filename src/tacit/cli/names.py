@@ -17,6 +17,8 @@ from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
 from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.schemes.rivals.directau import Uniformity
 
 
 def _use(table: Any) -> Any:
@@ -28,6 +30,9 @@ SchemeChoice = Annotated[SchemePreset, Field(discriminator="use")]
 AlsoPart = Annotated[
     Annotated[EmbeddingNorm, Tag("embedding-norm")]
     | Annotated[HardestK, Tag("hardest-k")]
+    | Annotated[Uniformity, Tag("uniformity")]
+    | Annotated[TruncatedLoss, Tag("truncated-loss")]
+    | Annotated[ReweightedLoss, Tag("reweighted-loss")]
     | Annotated[DirectSpec, Tag("directspec-plus")],
     Discriminator(_use),
 ]

@@ -1,1 +1,1 @@
-"""What others do about false negatives and popularity, as parts of the same slots: for an honest comparison."""
+"""What others do about false negatives and popularity, in the same slots: for an honest comparison."""

@@ -22,13 +22,13 @@ from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot
 
 @dataclass(frozen=True)
 class TruncatedLoss:
-    """T-CE: drops the positives of largest loss; the rate is a share of all cells, and rises over `growth` epochs.
+    """T-CE: drops the positives of largest loss; the rate is a share of all cells and rises over `growth` epochs.
 
     As in the authors' code: of n valid cells floor((1 - rate) n) stay, and only positives can go.
     """
 
-    rate: float = 0.1
-    growth: float = 10.0
+    rate: float = 0.1  # share of all cells of a batch that goes at the end
+    growth: float = 10.0  # epochs until then
     slot: ClassVar[Slot] = "refiner"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
 
@@ -58,7 +58,7 @@ class TruncatedLoss:
 class ReweightedLoss:
     """R-CE: weights p^a of positives and (1 - p)^a of the others, p the detached probability."""
 
-    power: float = 0.25
+    power: float = 0.25  # of the detached probability; 0: plain BCE
     slot: ClassVar[Slot] = "refiner"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
 
@@ -81,10 +81,10 @@ class TCEScheme:
     """Truncated cross-entropy (ADT, WSDM 2021)."""
 
     use: Literal["t-ce"] = "t-ce"
-    rate: float = 0.1
-    growth: float = 10.0  # epochs
-    negatives: int = 1
-    l2: float = 0.0
+    rate: float = 0.1  # share of all cells of a batch that goes at the end
+    growth: float = 10.0  # epochs until then
+    negatives: int = 1  # candidates for each pair
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -96,9 +96,9 @@ class RCEScheme:
     """Reweighted cross-entropy (ADT, WSDM 2021)."""
 
     use: Literal["r-ce"] = "r-ce"
-    power: float = 0.25
-    negatives: int = 1
-    l2: float = 0.0
+    power: float = 0.25  # of the detached probability; 0: plain BCE
+    negatives: int = 1  # candidates for each pair
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
         """The scheme of these options."""

@@ -27,8 +27,8 @@ def _valid(scored: Scored) -> Bool[Tensor, "Q M"]:
 class CosineContrastive:
     """CCL: 1 - cos+ + weight * mean over candidates of max(0, cos - margin)."""
 
-    margin: float = 0.4
-    weight: float = 300.0
+    margin: float = 0.4  # cosine below which a candidate costs nothing
+    weight: float = 300.0  # of the candidates' mean
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
@@ -53,9 +53,9 @@ class CosineContrastive:
 class BilateralSoftmax:
     """BSL: -s+ + ratio * logsumexp of the candidates' scores; the target is not in the sum."""
 
-    temperature: float = 0.1
+    temperature: float = 0.1  # scores are divided by it
     ratio: float = 1.0  # temperature of positives over that of negatives
-    similarity: Similarity = "cosine"
+    similarity: Similarity = "cosine"  # of a user's and an item's vector
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
@@ -83,9 +83,9 @@ class BilateralSoftmax:
 class SmoothedSoftmax:
     """(1 - smoothing) CE of the target + smoothing * mean CE over it and the sampled candidates."""
 
-    temperature: float = 0.1
-    smoothing: float = 0.1
-    similarity: Similarity = "cosine"
+    temperature: float = 0.1  # scores are divided by it
+    smoothing: float = 0.1  # share of the loss that is spread over all candidates
+    similarity: Similarity = "cosine"  # of a user's and an item's vector
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
@@ -115,9 +115,9 @@ class CCLScheme:
     """MF under SimpleX's loss (CIKM 2021)."""
 
     use: Literal["ccl"] = "ccl"
-    negatives: int = 1024
-    margin: float = 0.4
-    weight: float = 300.0
+    negatives: int = 1024  # candidates of the batch
+    margin: float = 0.4  # cosine below which a candidate costs nothing
+    weight: float = 300.0  # of the candidates' mean
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -129,9 +129,9 @@ class BSLScheme:
     """Bilateral softmax loss (ICDE 2024)."""
 
     use: Literal["bsl"] = "bsl"
-    negatives: int = 1024
-    temperature: float = 0.1
-    ratio: float = 1.0
+    negatives: int = 1024  # candidates of the batch
+    temperature: float = 0.1  # scores are divided by it
+    ratio: float = 1.0  # temperature of positives over that of negatives
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -143,9 +143,9 @@ class SmoothedScheme:
     """Sampled softmax with smoothed labels."""
 
     use: Literal["label-smoothing"] = "label-smoothing"
-    negatives: int = 1024
-    temperature: float = 0.1
-    smoothing: float = 0.1
+    negatives: int = 1024  # candidates of the batch
+    temperature: float = 0.1  # scores are divided by it
+    smoothing: float = 0.1  # share of the loss that is spread over all candidates
 
     def build(self) -> Scheme:
         """The scheme of these options."""

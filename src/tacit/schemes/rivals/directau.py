@@ -55,9 +55,9 @@ class Alignment:
 class Uniformity:
     """Regulariser strength * (uniformity of the batch's users + of its items) / 2, repeats kept."""
 
-    strength: float = 1.0
-    scale: float = 2.0
-    name: str = "uniformity"
+    strength: float = 1.0  # of the uniformity of users and items
+    scale: float = 2.0  # of squared distances
+    name: str = "uniformity"  # what its term of the loss is called
     slot: ClassVar[Slot] = "regulariser"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 

@@ -58,7 +58,13 @@ KIN = {  # whose training options a scheme without a row of its own takes
 BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
-RATES = {"row-adagrad": 0.1, "row-adam": 0.005, "lazy-adam": 0.005, "adam": 0.005}  # of another optimiser
+RATES = {
+    "row-adagrad": 0.1,
+    "row-adam": 0.005,
+    "lazy-adam": 0.005,
+    "adam": 0.005,
+    "sgd": 0.1,
+}  # of another optimiser
 
 
 def usual_scheme(backbone: str) -> str:

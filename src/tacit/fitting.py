@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,18 +183,16 @@ def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | N
     if isinstance(plan.scheme.objective, CandidateObjective) and data.labels is not None:
         shown = np.zeros(len(data), bool) if data.shown is None else data.shown
         rows = np.flatnonzero(~shown)
+    make = partial(PairLoader.of, data, batch_size=plan.batch_size, over_users=plan.over_users)
     if not plan.meta:
-        return PairLoader.of(data, rows, plan.batch_size, plan.seed), None
+        return make(rows, seed=plan.seed), None
     key = derived_key(plan.seed, META_SPLIT)
     order = np.random.default_rng(key).permutation(len(rows))
     cut = max(round(len(rows) * plan.meta), 1)
     meta, rest = np.sort(rows[order[:cut]]), np.sort(rows[order[cut:]])
     if len(rest) == 0:
         raise OptionError(f"training.meta = {plan.meta} leaves no examples to train on: lower it")
-    return (
-        PairLoader.of(data, rest, plan.batch_size, plan.seed),
-        PairLoader.of(data, meta, plan.batch_size, plan.seed + 1),
-    )
+    return make(rest, seed=plan.seed), make(meta, seed=plan.seed + 1)
 
 
 def _no_validation(step: Step) -> dict[str, float]:

@@ -32,6 +32,7 @@ class Plan:
     rate: float
     decay: float
     batch_size: int
+    over_users: bool
     epochs: int
     patience: int
     validate_every: int

@@ -58,6 +58,7 @@ def made(
             *(rate, table.optimizer),
         )
     decay = optimizer.decay or table.decay
+    over_users = training.draw == "users"
     refit = (valid is None) if training.refit is None else training.refit
     values = {
         "epochs": training.epochs or table.epochs,
@@ -73,7 +74,7 @@ def made(
         "data": asdict(options),
         "backbone": config,
         "scheme": options_of(preset),
-        "training": {**asdict(training), **values, "refit": refit},
+        "training": {**asdict(training), **values, "refit": refit, "draw": "users" if over_users else None},
         "optimizer": {"use": name, "rate": rate, "decay": None if decay == 1 else decay},
         "seed": seed,
         "start": None if start is None else str(start),
@@ -95,6 +96,7 @@ def made(
         optimizer=name,
         rate=rate,
         decay=decay,
+        over_users=over_users,
         validate_every=training.validate_every,
         metric=training.metric,
         refit=refit,

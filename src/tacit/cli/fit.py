@@ -29,8 +29,9 @@ def fit(
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="bpr, bce, sampled-softmax, softmax, or mypackage.module:MyScheme; "
-            "by default sampled-softmax, with lightgcn bpr."
+            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig; t-ce, "
+            "r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
+            "By default sampled-softmax, with lightgcn bpr."
         ),
     ] = None,
     config: shared.ConfigFile = None,

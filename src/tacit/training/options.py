@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tacit.errors import OptionError
 
@@ -15,6 +16,7 @@ class TrainingOptions:
     batch_size: int | None = None  # pairs in a step
     patience: int | None = None  # validations without improvement before stopping
     validate_every: int = 1  # epochs from one validation to the next
+    draw: Literal["interactions", "users"] = "interactions"  # what examples are drawn uniformly over
     metric: str = "ndcg@20"  # chooses the number of steps, on the validation part
     refit: bool | None = (
         None  # train on train + validation for the chosen steps; None: yes, unless valid is given
@@ -28,6 +30,8 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"training.{name} must be at least 1, not {value}")
+        if self.draw not in ("interactions", "users"):
+            raise OptionError(f'training.draw is "interactions" or "users", not "{self.draw}"')
         if not 0 <= self.meta < 1:
             raise OptionError(f"training.meta is a share in [0, 1), not {self.meta}")
         if self.clip is not None and not self.clip > 0:

@@ -21,6 +21,7 @@ from tacit.kernels.threads import computing_with, counts
 from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
+from tacit.spectra import SpectrumTrace
 from tacit.storage import read_json
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
 from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore, threads_of
@@ -131,6 +132,13 @@ def _phase(
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
     position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
+    if plan.spectrum is not None:
+        if log is None:
+            raise OptionError(
+                "training.spectrum writes into the log of a run folder: give one with out, or pass a "
+                "tacit.spectra.SpectrumTrace among the callbacks"
+            )
+        watching.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
     if progress:
         watching.append(Progress("search", stopping) if search else Progress("refit"))
     keeper = None

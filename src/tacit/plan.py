@@ -40,6 +40,7 @@ class Plan:
     refit: bool
     meta: float
     checkpoint_every: int
+    spectrum: int | None
     seed: int
     config: dict[str, Any]
     facts: dict[str, Any]

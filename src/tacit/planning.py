@@ -102,6 +102,7 @@ def made(
         refit=refit,
         meta=training.meta,
         checkpoint_every=training.checkpoint_every,
+        spectrum=training.spectrum,
         seed=seed,
         config=recorded,
         facts=material.facts,

@@ -23,10 +23,13 @@ class TrainingOptions:
     )
     checkpoint_every: int = 1000  # steps from one checkpoint to the next; at least one every 30 s
     meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
+    spectrum: int | None = (
+        None  # epochs from one diagnosis of the embeddings in the log to the next; nothing: none
+    )
     clip: float | None = None  # bound of the joint Euclidean norm of all gradients of a step; None: no bound
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "validate_every", "checkpoint_every"):
+        for name in ("epochs", "batch_size", "patience", "validate_every", "checkpoint_every", "spectrum"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"training.{name} must be at least 1, not {value}")

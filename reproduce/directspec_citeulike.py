@@ -45,7 +45,7 @@ def cells() -> dict[str, Work]:
 
 
 def authors(epochs: int, scheme: DirectSpecPlusScheme, decay: float, seed: int) -> dict[str, Any]:
-    """Train for all epochs; figures at every 30th, by the standard metrics, and the authors' own at the end."""
+    """Train for all epochs; standard figures at every 30th, those of the authors too at the best of them."""
     split = published(DATA)
     assert split.test is not None
     trace = SpectrumTrace(split.train.positives, every=EVERY)

@@ -72,7 +72,7 @@ class Spectrum:
 
     def _shares(self) -> Float64[np.ndarray, "nonzero"]:
         values = self.singular_values[self.singular_values > 0]
-        return values / values.sum()
+        return np.asarray(values / values.sum())
 
     @staticmethod
     def _ratio(above: float, below: float) -> float:
@@ -96,7 +96,7 @@ def spectrum_of(matrix: Float[np.ndarray, "n d"], *, centred: bool = False) -> S
 def unit(matrix: Float[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
     """Rows at length one; a row of zeros stays."""
     rows = matrix.astype(np.float64)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12))
 
 
 def alignment(

@@ -81,6 +81,10 @@ class TestSampledSoftmaxUncorrected(ObjectiveContract):
     part = SampledSoftmax(0.2, "cosine", correction=False)
 
 
+class TestSampledSoftmaxJoint(ObjectiveContract):
+    part = SampledSoftmax(joint=True)
+
+
 class TestCatalogueSoftmax(ObjectiveContract):
     part = CatalogueSoftmax()
 

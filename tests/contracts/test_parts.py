@@ -14,11 +14,13 @@ from contracts.parts import (
     TransformContract,
     UpdateRuleContract,
 )
+from helpers.tiny import random_data
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
+from tacit.schemes.dli import DLI
 from tacit.scoring import LocalItems
 
 
@@ -96,6 +98,20 @@ class TestPositiveOnly(ObjectiveContract):
 
 class TestHardestK(RefinerContract):
     part = HardestK(2)
+
+
+class TestDLIByNeighbours(RefinerContract):
+    part = DLI(growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
+
+
+class TestDLIByMargin(RefinerContract):
+    part = DLI("reverse", "margin", growth=0.0, rate=0.5, gate=0.0)
+
+
+class TestDLIByLossInRows(RefinerContract):
+    part = DLI(criterion="loss", growth=0.0, rate=0.5, scope="row", min_keep=2)
+    objective = BCE()
 
 
 class TestEmbeddingNorm(RegulariserContract):

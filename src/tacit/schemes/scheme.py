@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacit.errors import SchemeError
+from tacit.parts.miners import HardestK
+from tacit.parts.samplers import Nothing
 from tacit.parts.updates import Descent
 from tacit.types import (
     CandidateObjective,
@@ -49,6 +51,16 @@ class Scheme:
                 raise SchemeError(
                     f"{_name(part)} asks for a loss of each candidate, and {_name(self.objective)} has none: "
                     "use bce"
+                )
+            if "candidates" in part.needs and (self.objective.catalogue or isinstance(self.sampler, Nothing)):
+                raise SchemeError(
+                    f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
+                    "use bce, bpr or sampled-softmax"
+                )
+            if "unmined" in part.needs and any(isinstance(other, HardestK) for other in self.refiners):
+                raise SchemeError(
+                    f"{_name(part)} by the model's own score distrusts what the miner HardestK returns: "
+                    'judge from outside (criterion = "neighbour"), or drop the miner'
                 )
             if "local_items" in part.needs and not self.transforms:
                 raise SchemeError(

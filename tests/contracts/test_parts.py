@@ -17,6 +17,7 @@ from contracts.parts import (
 from helpers.tiny import random_data
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
+from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
@@ -59,6 +60,14 @@ class TestExplicit(SamplerContract):
 
 class TestMixed(SamplerContract):
     part = Mixed((Uniform(2), Popularity(2), Shown(1), Explicit(1)))
+
+
+class TestPool(SamplerContract):
+    part = Pool(3, size=8)
+
+
+class TestPoolOfEverything(SamplerContract):
+    part = Pool(3, size=1000, seed=5)
 
 
 class TestNothing(SamplerContract):
@@ -107,6 +116,11 @@ class TestDLIByNeighbours(RefinerContract):
 
 class TestDLIByMargin(RefinerContract):
     part = DLI("reverse", "margin", growth=0.0, rate=0.5, gate=0.0)
+
+
+class TestDLIByStability(RefinerContract):
+    part = DLI(criterion="stable", growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
 
 
 class TestDLIByLossInRows(RefinerContract):

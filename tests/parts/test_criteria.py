@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.tiny import Tiny, random_data, scored_of, seeded, tiny
 from longhand import dli as longhand
 from tacit.errors import OptionError
-from tacit.parts.criteria import Margin, Neighbour, OwnLoss, belief, named
+from tacit.parts.criteria import Margin, Neighbour, OwnLoss, Stable, belief, named
 from tacit.parts.objectives import BCE, BPR
 from tacit.types import Scored
 
@@ -83,6 +83,88 @@ def test_own_loss_is_the_margin_where_candidates_have_no_loss_of_their_own():
     assert torch.equal(OwnLoss()(scored, BPR()), Margin()(scored, BPR()))
 
 
+def remembering(snapshots: list[list[float]], items: list[int], **options) -> torch.Tensor:
+    """What one user's memory says after these beliefs in the items, one list a step."""
+    bound = Stable(snapshots=options.pop("needed", 5), **options).bind(random_data(0, n_items=40))
+    for beliefs in snapshots:
+        logits = torch.tensor([[0.0, *torch.tensor(beliefs, dtype=torch.float64).logit().tolist()]])
+        found = bound(asked([3], [items], logits.double()), BCE())
+    return found[0]
+
+
+D6 = [[0.70, 0.95, 0.20], [0.72, 0.40, 0.25], [0.71, 0.90, 0.22], [0.73, 0.55, 0.21], [0.74, 0.85, 0.23]]
+
+
+def test_d6_the_steady_one_comes_before_the_higher_one():
+    found = remembering(D6, [4, 7, 9])
+    assert found.tolist() == pytest.approx([0.705858, 0.514130, 0.204795], abs=1e-6)
+    assert found.tolist() == pytest.approx(
+        [longhand.stable([step[j] for step in D6], 1) for j in range(3)], abs=1e-6
+    )
+
+
+def test_caution_zero_is_the_mean():
+    assert remembering(D6, [4, 7, 9], caution=0.0).tolist() == pytest.approx([0.72, 0.73, 0.222], abs=1e-6)
+
+
+def test_only_the_last_snapshots_count():
+    assert torch.equal(remembering([[0.1] * 3, [0.9] * 3, *D6], [4, 7, 9]), remembering(D6, [4, 7, 9]))
+
+
+def test_a_pair_seen_too_rarely_is_not_judged():
+    assert remembering(D6[:4], [4, 7, 9]).tolist() == [-torch.inf] * 3
+
+
+def test_under_bpr_a_snapshot_is_the_probability_over_the_target():
+    bound = Stable(2, caution=0.0).bind(random_data(0, n_items=40))
+    for target in (0.5, -0.5):
+        found = bound(asked([1], [[6]], torch.tensor([[target, 1.0]])), BPR())
+    assert found.item() == pytest.approx(
+        (longhand.belief(False, 0.5, 1) + longhand.belief(False, -0.5, 1)) / 2
+    )
+
+
+def test_an_item_that_takes_anothers_place_starts_anew():
+    bound = Stable(2, size=8).bind(random_data(0, n_items=40))
+    for item in (3, 3, 11, 3):
+        found = bound(asked([0], [[item]]), BCE())
+    assert found.item() == -torch.inf
+    assert bound(asked([0], [[3]]), BCE()).item() == pytest.approx(0.5)
+
+
+def test_users_do_not_share_their_memory():
+    bound = Stable(2).bind(random_data(0, n_items=40))
+    bound(asked([0, 1], [[5], [6]]), BCE())
+    assert bound(asked([0, 1], [[6], [6]]), BCE()).isfinite().tolist() == [[False], [True]]
+
+
+def test_one_step_is_one_snapshot_however_often_the_pair_is_drawn():
+    bound = Stable(2).bind(random_data(0, n_items=40))
+    assert not bound(asked([0, 0], [[5, 5], [5, 5]]), BCE()).isfinite().any()
+    assert bound(asked([0, 0], [[5, 6], [5, 5]]), BCE()).isfinite().tolist() == [[True, False], [True, True]]
+
+
+def test_what_is_no_candidate_is_not_remembered():
+    bound = Stable(2).bind(random_data(0, n_items=40))
+    scored = asked([0], [[5, 6]])
+    weights = torch.tensor([[0.0, -torch.inf, 0.0]])
+    for _ in range(2):
+        found = bound(replace(scored, log_weights=weights), BCE())
+    assert found.isfinite().tolist() == [[False, True]]
+
+
+def test_a_nan_is_forgotten_after_its_snapshots():
+    values = [[0.5], [torch.nan], [0.4], [0.4]]
+    assert remembering(values[:3], [4], needed=2).isnan().all()
+    assert remembering(values, [4], needed=2).item() == pytest.approx(0.4, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"snapshots": 1}, {"size": 0}], ids=str)
+def test_a_memory_needs_snapshots_and_places(options):
+    with pytest.raises(OptionError, match="snapshots must be at least 2 and size at least 1"):
+        Stable(**options)
+
+
 def test_criteria_have_names():
     assert named("neighbour") == Neighbour()
     assert named(Neighbour(7)) == Neighbour(7)
@@ -93,9 +175,10 @@ def test_an_unknown_criterion_is_refused_with_the_nearest():
         named("neighbor")
 
 
-def test_unbound_the_neighbours_say_what_to_do():
+@pytest.mark.parametrize("criterion", [Neighbour(), Stable()], ids=["neighbour", "stable"])
+def test_unbound_they_say_what_to_do(criterion):
     with pytest.raises(OptionError, match=r"call bind\(data\) first"):
-        Neighbour()(asked([0], [[1]]), BCE())
+        criterion(asked([0], [[1]]), BCE())
 
 
 def test_neighbours_need_at_least_one():

@@ -15,9 +15,10 @@ from torch import Tensor
 from helpers.tiny import random_data, scored_of, seeded
 from longhand import dli as longhand
 from tacit.errors import OptionError, SchemeError
-from tacit.parts.criteria import Criterion, Margin, OwnLoss, named
+from tacit.parts.criteria import Criterion, Margin, OwnLoss, Stable, named
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
+from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing, Uniform
 from tacit.schemes.dli import DLI, DLIScheme, dli
@@ -543,6 +544,7 @@ def test_bad_options_are_refused_with_the_mend(options, message):
     [
         ({"normalise": "kept", "loss": "reverse"}, 'use it with loss = "truncate" under bce or bpr'),
         ({"normalise": "kept", "objective": "sampled-softmax"}, "or leave it out"),
+        ({"criterion": "stable", "shared": True}, "leave shared out, or judge otherwise"),
         ({"joint": True}, 'use it with loss = "reverse" and objective = "sampled-softmax"'),
         ({"joint": True, "loss": "reverse", "objective": "bpr"}, "or leave it out"),
     ],
@@ -594,14 +596,24 @@ def test_options_reach_sampler_and_regulariser():
     assert dli(l2=0.0).regularisers == ()
 
 
-@pytest.mark.parametrize("criterion", ["loss", "margin"])
+@pytest.mark.parametrize("criterion", ["loss", "margin", "stable"])
 @pytest.mark.parametrize("turned", [False, True])
 def test_judging_itself_beside_a_miner_is_refused(criterion, turned):
     parts = [DLI(criterion=criterion), HardestK()]
     with pytest.raises(
         SchemeError, match=r'judge from outside .criterion = "neighbour".*, or drop the miner'
     ):
-        bpr(negatives=8).with_(*(parts[::-1] if turned else parts))
+        Scheme(Pool(8), BPR()).with_(*(parts[::-1] if turned else parts))
+
+
+@pytest.mark.parametrize("criterion", ["stable", Stable()], ids=["name", "object"])
+def test_memory_asks_for_candidates_that_come_again(criterion):
+    with pytest.raises(SchemeError, match=r"DLI remembers candidates, .* Uniform rarely return: use .* Pool"):
+        bpr().with_(DLI(criterion=criterion))
+
+
+def test_the_scheme_gives_memory_its_pool():
+    assert dli(criterion="stable", negatives=3).sampler == Pool(3)
 
 
 def test_an_outside_witness_goes_with_a_miner():

@@ -10,16 +10,17 @@ from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from tacit.errors import OptionError
 from tacit.kernels.neighbours import nearest_items, shared_cosines
 from tacit.parts.choices import check_choice
+from tacit.parts.pool import SIZE
 from tacit.types import CandidateObjective, Objective, Scored, TrainingData
 
-Name = Literal["neighbour", "loss", "margin"]
+Name = Literal["neighbour", "loss", "margin", "stable"]
 
 
 @runtime_checkable
@@ -36,7 +37,12 @@ def named(criterion: str | Criterion) -> Criterion:
     """The criterion of this name, with its defaults; one's own as it is. Raises `OptionError`."""
     if not isinstance(criterion, str):
         return criterion
-    kinds: dict[str, type[Criterion]] = {"neighbour": Neighbour, "loss": OwnLoss, "margin": Margin}
+    kinds: dict[str, type[Criterion]] = {
+        "neighbour": Neighbour,
+        "loss": OwnLoss,
+        "margin": Margin,
+        "stable": Stable,
+    }
     check_choice("criterion", criterion, kinds)
     return kinds[criterion]()
 
@@ -76,6 +82,63 @@ class Margin:
     def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
         logits = objective.logits(scored).detach()
         return softplus(logits[:, 1:] - logits[:, :1])
+
+
+class Stable(nn.Module):
+    """mean - caution * std of the model's last `snapshots` beliefs in a pair: high and steady ones first.
+
+    SRNS (NeurIPS 2020) found that false negatives score high and vary little, true hard ones vary more; it
+    *adds* the deviation, to pick the latter. A snapshot is one step in which the pair is a candidate; until
+    there are enough of them a pair is never selected. For each user the memory, buffers that checkpoints
+    save, has `size` places, an item's being its row modulo `size`: as many as the sampler `Pool` has items.
+    """
+
+    own: ClassVar[bool] = True
+    history: Float[Tensor, "places snapshots"]
+    holder: Int[Tensor, "places"]
+    count: Int[Tensor, "places"]
+
+    def __init__(self, snapshots: int = 5, caution: float = 1.0, size: int = SIZE) -> None:
+        super().__init__()
+        if snapshots < 2 or size < 1:
+            raise OptionError(f"snapshots must be at least 2 and size at least 1, not {snapshots} and {size}")
+        self.snapshots, self.caution, self.size = snapshots, caution, size
+
+    def extra_repr(self) -> str:
+        return f"snapshots={self.snapshots}, caution={self.caution}, size={self.size}"
+
+    def bind(self, data: TrainingData) -> Self:
+        bound = type(self)(self.snapshots, self.caution, min(self.size, data.n_items))
+        places = data.n_users * bound.size
+        bound.register_buffer("history", torch.zeros(places, self.snapshots))
+        bound.register_buffer("holder", torch.full((places,), -1, dtype=torch.int32))
+        bound.register_buffer("count", torch.zeros(places, dtype=torch.int32))
+        return bound
+
+    def forward(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
+        """The criterion of each cell, this step's belief included; -inf where there are too few."""
+        if not hasattr(self, "history"):
+            raise OptionError("this criterion has seen no data yet: call bind(data) first")
+        now = belief(scored, objective)
+        items = scored.others.expand(now.shape)
+        places = scored.users[:, None] * self.size + items % self.size
+        self._remember(places, items, now, ~scored.observed[:, 1:] & (scored.log_weights[:, 1:] > -torch.inf))
+        past = self.history[places].to(now.dtype)
+        steady = past.mean(-1) - self.caution * past.std(-1, correction=0)
+        known = (self.holder[places] == items) & (self.count[places] >= self.snapshots)
+        return steady.where(known, -torch.inf)
+
+    def _remember(self, places: Tensor, items: Tensor, now: Tensor, valid: Tensor) -> None:
+        """One snapshot of each place that the step fills; of several cells of one place the first counts."""
+        cells = valid.flatten().nonzero()[:, 0]
+        ordered, order = places.flatten()[cells].sort(stable=True)
+        first = torch.ones_like(ordered, dtype=torch.bool)
+        first[1:] = ordered[1:] != ordered[:-1]
+        at, cells = ordered[first], cells[order[first]]
+        held = items.flatten()[cells].to(self.holder.dtype)
+        count = torch.where(self.holder[at] == held, self.count[at], 0)
+        self.holder[at], self.count[at] = held, count + 1
+        self.history[at, (count % self.snapshots).long()] = now.flatten()[cells].to(self.history.dtype)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
-from tacit.parts.criteria import Criterion, Name, belief, named
+from tacit.parts.criteria import Criterion, Name, Stable, belief, named
 from tacit.parts.objectives import BCE, BPR, SampledSoftmax
+from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
@@ -68,15 +69,19 @@ class DLI:
         if self.gate is not None and not own:
             raise OptionError(
                 f"gate = {self.gate} bounds the model's own probability, and this criterion is from outside: "
-                'leave gate out, or use criterion = "loss" or "margin"'
+                'leave gate out, or use criterion = "loss", "margin" or "stable"'
             )
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Sampled candidates; where the model judges itself, such as no miner has chosen."""
-        return (
-            frozenset({"candidates", "unmined"}) if named(self.criterion).own else frozenset({"candidates"})
-        )
+        """Sampled candidates; where the model judges itself, such as no miner chose; for memory, a pool."""
+        criterion = named(self.criterion)
+        needs: set[Need] = {"candidates"}
+        if criterion.own:
+            needs.add("unmined")
+        if isinstance(criterion, Stable):
+            needs.add("pool")
+        return frozenset(needs)
 
     def bind(self, data: TrainingData) -> Self:
         return replace(self, _bound=named(self.criterion).bind(data))
@@ -215,6 +220,10 @@ class DLIScheme:
                 'normalise = "kept" divides by the weight that truncation leaves: use it with '
                 'loss = "truncate" under bce or bpr, or leave it out'
             )
+        if self.shared and self.criterion == "stable":
+            raise OptionError(
+                'criterion = "stable" draws from a pool for each user: leave shared out, or judge otherwise'
+            )
         if self.joint and (self.loss == "truncate" or self.objective != "sampled-softmax"):
             raise OptionError(
                 'joint is a form of the reversed sampled softmax: use it with loss = "reverse" and '
@@ -236,12 +245,16 @@ class DLIScheme:
             scope=self.scope,
         )
         regularisers = (EmbeddingNorm(self.l2),) if self.l2 else ()
-        sampler = Uniform(self.negatives, self.shared)
-        return Scheme(sampler, self._objective(), refiners=(refiner,), regularisers=regularisers)
+        return Scheme(self._sampler(), self._objective(), refiners=(refiner,), regularisers=regularisers)
 
     @staticmethod
     def _or(value: float | None, usual: float) -> float:
         return usual if value is None else value
+
+    def _sampler(self) -> Uniform | Pool:
+        if self.criterion == "stable":
+            return Pool(self.negatives)
+        return Uniform(self.negatives, self.shared)
 
     def _objective(self) -> BCE | BPR | SampledSoftmax:
         if self.objective == "bce":

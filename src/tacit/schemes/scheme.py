@@ -8,6 +8,7 @@ from typing import Any
 
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
+from tacit.parts.pool import Pool
 from tacit.parts.samplers import Nothing
 from tacit.parts.updates import Descent
 from tacit.types import (
@@ -61,6 +62,11 @@ class Scheme:
                 raise SchemeError(
                     f"{_name(part)} by the model's own score distrusts what the miner HardestK returns: "
                     'judge from outside (criterion = "neighbour"), or drop the miner'
+                )
+            if "pool" in part.needs and not isinstance(self.sampler, Pool):
+                raise SchemeError(
+                    f"{_name(part)} remembers candidates, and those of {_name(self.sampler)} rarely return: "
+                    'use the sampler Pool, as the scheme dli does under criterion = "stable"'
                 )
             if "local_items" in part.needs and not self.transforms:
                 raise SchemeError(

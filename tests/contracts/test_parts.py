@@ -15,6 +15,7 @@ from contracts.parts import (
     UpdateRuleContract,
 )
 from helpers.tiny import random_data
+from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.pool import Pool
@@ -70,6 +71,26 @@ class TestPoolOfEverything(SamplerContract):
     part = Pool(3, size=1000, seed=5)
 
 
+class TestLatentOff(SamplerContract):
+    part = Latent(Uniform(3), share=0.0)
+
+
+class TestLatent(SamplerContract):
+    part = Latent(Uniform(3), share=0.5)
+
+    def test_targets_are_the_batchs(self):
+        """Or unknown to their user: what takes their place."""
+        found, told = self.candidates().targets, self.batch.targets
+        turned = found != told
+        assert 0 < turned.sum() < len(told)
+        pairs = zip(self.batch.users[turned].tolist(), found[turned].tolist(), strict=True)
+        assert not any(item in self.data.known.row(user) for user, item in pairs)
+
+
+class TestLatentShared(TestLatent):
+    part = Latent(Uniform(8, shared=True), share=0.5)
+
+
 class TestNothing(SamplerContract):
     part = Nothing()
     drawn = False
@@ -111,6 +132,11 @@ class TestHardestK(RefinerContract):
 
 class TestDLIByNeighbours(RefinerContract):
     part = DLI(growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
+
+
+class TestDLIByGraphFilter(RefinerContract):
+    part = DLI("reverse", "graph-filter", growth=0.0, rate=0.5)
     data = random_data(0, n_items=40)
 
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from helpers.tiny import Tiny, random_data, scored_of, seeded, tiny
 from longhand import dli as longhand
 from tacit.errors import OptionError
-from tacit.parts.criteria import Margin, Neighbour, OwnLoss, Stable, belief, named
+from tacit.kernels.graphfilter import NOISE
+from tacit.parts.criteria import Filtered, Margin, Neighbour, OwnLoss, Stable, belief, named
 from tacit.parts.objectives import BCE, BPR
-from tacit.types import Scored
+from tacit.references.graphfilter import GraphFilter
+from tacit.types import Queries, Scored
 
 
 def asked(users: list[int], items: list[list[int]], logits: torch.Tensor | None = None) -> Scored:
@@ -56,17 +58,46 @@ def test_few_neighbours_are_the_nearest():
     assert one == pytest.approx(2 / 3)
 
 
-def test_one_set_of_candidates_for_the_batch_reads_alike():
+@settings(max_examples=20)
+@given(seed=st.integers(0, 1000))
+def test_the_filter_scores_what_the_reference_scores(seed):
+    data = random_data(seed)
+    users, items = list(range(data.n_users)), list(range(data.n_items))
+    found = Filtered(rank=5).bind(data)(asked(users, [items] * data.n_users), BCE())
+    expected = GraphFilter(rank=5).fit(data).score(Queries(np.arange(data.n_users)))
+    unobserved = np.ones_like(expected, dtype=bool)
+    for user in users:
+        unobserved[user, data.positives.row(user)] = False
+    expected = np.where(expected > NOISE, expected, 0)
+    np.testing.assert_allclose(found[unobserved], expected[unobserved], atol=2e-5)
+
+
+def test_what_the_filter_cannot_reach_is_exactly_zero():
+    data = tiny([(0, 0), (0, 1), (1, 0), (2, 3)], 3, 4)
+    assert Filtered().bind(data)(asked([0, 2, 2], [[3], [0], [2]]), BCE()).tolist() == [[0], [0], [0]]
+
+
+def test_the_filter_keeps_the_largest_weights_of_an_item():
+    data = random_data(0)
+    users, items = list(range(data.n_users)), [list(range(data.n_items))] * data.n_users
+    few, many = (Filtered(k).bind(data)(asked(users, items), BCE()) for k in (2, 19))
+    assert (few <= many + 1e-6).all()
+    assert (few < many - 1e-3).any()
+
+
+@pytest.mark.parametrize("criterion", [Neighbour(), Filtered()], ids=repr)
+def test_one_set_of_candidates_for_the_batch_reads_alike(criterion):
     data = random_data(3)
-    bound = Neighbour().bind(data)
+    bound = criterion.bind(data)
     shared = replace(asked([0, 1, 2], [[4, 5]] * 3), others=torch.tensor([4, 5]))
-    assert torch.equal(bound(shared, BCE()), bound(asked([0, 1, 2], [[4, 5]] * 3), BCE()))
+    torch.testing.assert_close(bound(shared, BCE()), bound(asked([0, 1, 2], [[4, 5]] * 3), BCE()))
 
 
-def test_the_model_does_not_enter_the_neighbours():
+@pytest.mark.parametrize("criterion", [Neighbour(), Filtered()], ids=repr)
+def test_the_model_does_not_enter_an_outside_view(criterion):
     data = random_data(3)
     logits = torch.randn(2, 3, generator=seeded())
-    bound = Neighbour().bind(data)
+    bound = criterion.bind(data)
     items = [[1, 2], [3, 4]]
     assert torch.equal(bound(asked([0, 1], items, logits), BCE()), bound(asked([0, 1], items), BPR()))
 
@@ -167,6 +198,7 @@ def test_a_memory_needs_snapshots_and_places(options):
 
 def test_criteria_have_names():
     assert named("neighbour") == Neighbour()
+    assert named("graph-filter") == Filtered()
     assert named(Neighbour(7)) == Neighbour(7)
 
 
@@ -175,7 +207,7 @@ def test_an_unknown_criterion_is_refused_with_the_nearest():
         named("neighbor")
 
 
-@pytest.mark.parametrize("criterion", [Neighbour(), Stable()], ids=["neighbour", "stable"])
+@pytest.mark.parametrize("criterion", [Neighbour(), Filtered(), Stable()], ids=str)
 def test_unbound_they_say_what_to_do(criterion):
     with pytest.raises(OptionError, match=r"call bind\(data\) first"):
         criterion(asked([0], [[1]]), BCE())
@@ -184,3 +216,9 @@ def test_unbound_they_say_what_to_do(criterion):
 def test_neighbours_need_at_least_one():
     with pytest.raises(OptionError, match="nearest must be at least 1, not 0"):
         Neighbour(0)
+
+
+@pytest.mark.parametrize("options", [{"nearest": 0}, {"rank": 0}], ids=str)
+def test_the_filter_needs_at_least_one_of_each(options):
+    with pytest.raises(OptionError, match="nearest and rank must be at least 1"):
+        Filtered(**options)

@@ -16,6 +16,7 @@ from helpers.tiny import random_data, scored_of, seeded
 from longhand import dli as longhand
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.criteria import Criterion, Margin, OwnLoss, Stable, named
+from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.pool import Pool
@@ -545,6 +546,7 @@ def test_bad_options_are_refused_with_the_mend(options, message):
         ({"normalise": "kept", "loss": "reverse"}, 'use it with loss = "truncate" under bce or bpr'),
         ({"normalise": "kept", "objective": "sampled-softmax"}, "or leave it out"),
         ({"criterion": "stable", "shared": True}, "leave shared out, or judge otherwise"),
+        ({"latent": 1.5}, "latent is a share of the examples between 0 and 1, not 1.5"),
         ({"joint": True}, 'use it with loss = "reverse" and objective = "sampled-softmax"'),
         ({"joint": True, "loss": "reverse", "objective": "bpr"}, "or leave it out"),
     ],
@@ -613,7 +615,14 @@ def test_memory_asks_for_candidates_that_come_again(criterion):
 
 
 def test_the_scheme_gives_memory_its_pool():
-    assert dli(criterion="stable", negatives=3).sampler == Pool(3)
+    scheme = dli(criterion="stable", negatives=3, pool=100)
+    assert scheme.sampler == Pool(3, 100)
+    assert scheme.refiners[0].criterion.size == 100
+
+
+def test_latent_targets_are_a_sampler_around_the_sampler():
+    assert dli(latent=0.3, best=7).sampler == Latent(Uniform(4), 0.3, 7)
+    assert dli(latent=0.3, criterion="stable").sampler == Latent(Pool(4), 0.3)
 
 
 def test_an_outside_witness_goes_with_a_miner():

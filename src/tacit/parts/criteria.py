@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from tacit.errors import OptionError
-from tacit.kernels.neighbours import nearest_items, shared_cosines
+from tacit.kernels.graphfilter import NOISE, RANK, WEIGHT, ItemFilter
+from tacit.kernels.neighbours import NearItems, nearest_items, nearest_on_graph
+from tacit.kernels.rows import gather_dot
 from tacit.parts.choices import check_choice
 from tacit.parts.pool import SIZE
 from tacit.types import CandidateObjective, Objective, Scored, TrainingData
 
-Name = Literal["neighbour", "loss", "margin", "stable"]
+Name = Literal["neighbour", "graph-filter", "loss", "margin", "stable"]
 
 
 @runtime_checkable
@@ -39,6 +41,7 @@ def named(criterion: str | Criterion) -> Criterion:
         return criterion
     kinds: dict[str, type[Criterion]] = {
         "neighbour": Neighbour,
+        "graph-filter": Filtered,
         "loss": OwnLoss,
         "margin": Margin,
         "stable": Stable,
@@ -148,8 +151,8 @@ class Neighbour:
     Cosine of item columns of the training matrix, of an item's `nearest` items only: memory N x nearest.
     """
 
-    nearest: int = 200
-    _near: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
+    nearest: int = 100
+    _near: NearItems | None = field(default=None, repr=False, compare=False)
     _data: TrainingData | None = field(default=None, repr=False, compare=False)
     own: ClassVar[bool] = False
 
@@ -159,14 +162,53 @@ class Neighbour:
 
     def bind(self, data: TrainingData) -> Self:
         k = max(min(self.nearest, data.n_items - 1), 1)
-        near, weights = nearest_items(data.positives, np.ones(data.n_users, np.float32), k, 0.0)
-        order = near.argsort(1, kind="stable")
-        ascending = np.take_along_axis(near, order, 1), np.take_along_axis(weights, order, 1)
-        return replace(self, _near=ascending, _data=data)
+        near = nearest_items(data.positives, np.ones(data.n_users, np.float32), k, 0.0)
+        return replace(self, _near=NearItems.of(*near), _data=data)
 
     def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
         if self._near is None or self._data is None:
             raise OptionError("this criterion has seen no data yet: call bind(data) first")
         others = scored.others.expand(len(scored.users), -1)
-        sums = shared_cosines(self._data.positives, *self._near, scored.users.numpy(), others.numpy())
+        sums = self._near.sums(self._data.positives, scored.users.numpy(), others.numpy())
         return torch.from_numpy(sums)
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The candidate's score by a graph filter that needs no training: an outside view, fixed before training.
+
+    GF-CF (CIKM 2021), the reference model `graphfilter`. Of its item-item part an item's `nearest` largest
+    weights are kept; with the low-pass part memory is N x nearest + (U + N) x rank.
+    """
+
+    nearest: int = 100
+    rank: int = RANK
+    weight: float = WEIGHT
+    _near: NearItems | None = field(default=None, repr=False, compare=False)
+    _low: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)
+    _data: TrainingData | None = field(default=None, repr=False, compare=False)
+    own: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.nearest < 1 or self.rank < 1:
+            raise OptionError(f"nearest and rank must be at least 1, not {self.nearest} and {self.rank}")
+
+    def bind(self, data: TrainingData) -> Self:
+        made = ItemFilter.of(data.positives, self.rank, self.weight)
+        near = nearest_on_graph(made.graph, max(min(self.nearest, data.n_items - 1), 1))
+        low = torch.from_numpy(made.low(data.positives)), torch.from_numpy(made.outward)
+        return replace(self, _near=NearItems.of(*near), _low=low, _data=data)
+
+    def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
+        if self._near is None or self._low is None or self._data is None:
+            raise OptionError("this criterion has seen no data yet: call bind(data) first")
+        others = scored.others.expand(len(scored.users), -1)
+        sums = self._near.sums(self._data.positives, scored.users.numpy(), others.numpy())
+        with torch.no_grad():
+            users, items = self._low
+            if scored.others.dim() == 1:
+                low = users[scored.users] @ items[scored.others].T
+            else:
+                low, _ = gather_dot(users, items, scored.users, others)
+        found = low.add_(torch.from_numpy(sums))
+        return found.masked_fill_(found <= NOISE, 0.0)

@@ -11,7 +11,7 @@ from tacit.errors import OptionError
 from tacit.kernels.sampling import draw_from_pools, key_of
 from tacit.types import Batch, Candidates, Need, Slot, TrainingData
 
-SIZE = 64
+SIZE = 256
 
 
 @dataclass(frozen=True)

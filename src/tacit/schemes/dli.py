@@ -19,13 +19,14 @@ from torch import Tensor
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.criteria import Criterion, Name, Stable, belief, named
+from tacit.parts.latent import Latent
 from tacit.parts.objectives import BCE, BPR, SampledSoftmax
-from tacit.parts.pool import Pool
+from tacit.parts.pool import SIZE, Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
 from tacit.schemes.scheme import Scheme
-from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot, TrainingData
+from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Scored, Slot, TrainingData
 
 STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
 _log = logging.getLogger("tacit")
@@ -205,6 +206,9 @@ class DLIScheme:
     confident: float = 0.5  # share of the selected that counts as confident
     gate: float | None = None  # least own probability of what is selected; nothing: .5 truncate, .7 reverse
     scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
+    pool: int = SIZE  # items from which a user's candidates are drawn, where the criterion is stable
+    latent: float = 0.0  # share of targets replaced by one of the user's best unseen items by a graph filter
+    best: int = 20  # how many of these there are
     negatives: int = 4  # candidates for each pair, or for the batch where shared
     shared: bool = False  # one set of candidates for the whole batch
     temperature: float = 1.0  # scores are divided by it
@@ -215,6 +219,8 @@ class DLIScheme:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if not 0 <= self.latent <= 1:
+            raise OptionError(f"latent is a share of the examples between 0 and 1, not {self.latent}")
         if self.normalise == "kept" and (self.loss == "reverse" or self.objective == "sampled-softmax"):
             raise OptionError(
                 'normalise = "kept" divides by the weight that truncation leaves: use it with '
@@ -235,7 +241,7 @@ class DLIScheme:
         own = named(self.criterion).own
         refiner = DLI(
             self.loss,
-            self.criterion,
+            Stable(size=self.pool) if self.criterion == "stable" else self.criterion,
             STRENGTHS[self.mode],
             self.confident,
             self._or(self.rate, 0.1 if not own else (0.05 if self.loss == "truncate" else 0.02)),
@@ -251,10 +257,11 @@ class DLIScheme:
     def _or(value: float | None, usual: float) -> float:
         return usual if value is None else value
 
-    def _sampler(self) -> Uniform | Pool:
+    def _sampler(self) -> Sampler:
+        sampler: Sampler = Uniform(self.negatives, self.shared)
         if self.criterion == "stable":
-            return Pool(self.negatives)
-        return Uniform(self.negatives, self.shared)
+            sampler = Pool(self.negatives, self.pool)
+        return Latent(sampler, self.latent, self.best) if self.latent else sampler
 
     def _objective(self) -> BCE | BPR | SampledSoftmax:
         if self.objective == "bce":

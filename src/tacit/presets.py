@@ -9,11 +9,12 @@ from typing import Any, get_args
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
+from tacit.schemes.dli import DLIScheme
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
 from tacit.schemes.scheme import Scheme
 
 BackboneConfig = MFConfig | GMFConfig | LightGCNConfig
-SchemePreset = BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme
+SchemePreset = BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme | DLIScheme
 
 
 def by_name(union: Any, name: str, what: str) -> Any:

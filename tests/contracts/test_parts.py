@@ -141,16 +141,16 @@ class TestDLIByGraphFilter(RefinerContract):
 
 
 class TestDLIByMargin(RefinerContract):
-    part = DLI("reverse", "margin", growth=0.0, rate=0.5, gate=0.0)
+    part = DLI("reverse", "margin", warmup=0.0, growth=0.0, rate=0.5, gate=0.0)
 
 
 class TestDLIByStability(RefinerContract):
-    part = DLI(criterion="stable", growth=0.0, rate=0.5)
+    part = DLI(criterion="stable", warmup=0.0, growth=0.0, rate=0.5)
     data = random_data(0, n_items=40)
 
 
 class TestDLIByLossInRows(RefinerContract):
-    part = DLI(criterion="loss", growth=0.0, rate=0.5, scope="row", min_keep=2)
+    part = DLI(criterion="loss", warmup=0.0, growth=0.0, rate=0.5, scope="row", min_keep=2)
     objective = BCE()
 
 

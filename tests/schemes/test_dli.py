@@ -58,7 +58,11 @@ def leaf(values: object = SCORES) -> Tensor:
 def part(criterion: str | Criterion = "loss", rate: float = 0.25, **options: Any) -> DLI:
     """Everything at once and without a gate, unless said otherwise."""
     own = named(criterion).own
-    return DLI(criterion=criterion, rate=rate, **{"growth": 0.0, "gate": 0.0 if own else None, **options})
+    return DLI(
+        criterion=criterion,
+        rate=rate,
+        **{"warmup": 0.0, "growth": 0.0, "gate": 0.0 if own else None, **options},
+    )
 
 
 def refined(at: Tensor, objective: Any, criterion: str | Criterion = "loss", **options: Any) -> Scored:
@@ -558,20 +562,37 @@ def test_options_of_the_scheme_that_contradict_each_other_are_refused(options, m
 
 
 @pytest.mark.parametrize(
-    ("options", "refiner"),
+    ("options", "course"),
     [
-        ({}, DLI(rate=0.1, growth=5.0)),
-        ({"loss": "reverse", "mode": "full"}, DLI("reverse", strengths=FULL)),
-        ({"criterion": "loss"}, DLI(criterion="loss", rate=0.05, warmup=5.0, growth=10.0)),
-        (
-            {"criterion": "margin", "loss": "reverse", "mode": "strict"},
-            DLI("reverse", "margin", STRICT, rate=0.02, warmup=5.0, growth=10.0),
-        ),
-        ({"rate": 0.0, "warmup": 0.0, "growth": 1.0}, DLI(rate=0.0, growth=1.0)),
+        ({}, (0.1, 0, 5)),
+        ({"loss": "reverse", "criterion": "graph-filter"}, (0.1, 0, 5)),
+        ({"criterion": "loss"}, (0.05, 5, 10)),
+        ({"criterion": "stable", "loss": "reverse"}, (0.02, 5, 10)),
+        ({"criterion": "margin", "rate": 0.0, "warmup": 0.0, "growth": 0.0}, (0, 0, 0)),
     ],
     ids=str,
 )
-def test_defaults_follow_the_loss_and_the_criterion(options, refiner):
+def test_the_usual_course_follows_loss_and_criterion(options, course):
+    assert DLI(**options).course == course
+
+
+@pytest.mark.parametrize(
+    ("options", "refiner"),
+    [
+        ({}, DLI()),
+        ({"loss": "reverse", "mode": "full"}, DLI("reverse", strengths=FULL)),
+        (
+            {"criterion": "margin", "loss": "reverse", "mode": "strict"},
+            DLI("reverse", "margin", STRICT),
+        ),
+        (
+            {"rate": 0.0, "warmup": 0.5, "growth": 1.0, "confident": 0.2, "scope": "row"},
+            DLI(rate=0.0, warmup=0.5, growth=1.0, confident=0.2, scope="row"),
+        ),
+    ],
+    ids=str,
+)
+def test_options_reach_the_refiner(options, refiner):
     assert dli(**options).refiners == (refiner,)
 
 

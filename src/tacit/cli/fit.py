@@ -29,7 +29,7 @@ def fit(
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="bpr, bce, sampled-softmax, softmax, or mypackage.module:MyScheme; "
+            help="bpr, bce, sampled-softmax, softmax, dli, or mypackage.module:MyScheme; "
             "by default sampled-softmax, with lightgcn bpr."
         ),
     ] = None,

@@ -43,9 +43,9 @@ class DLI:
     criterion: Name | Criterion = "neighbour"  # who says which candidates are probable false negatives
     strengths: tuple[float, float] = (1.0, 0.5)  # of the confident and of the other selected candidates
     confident: float = 0.5  # share of the selected that counts as confident
-    rate: float = 0.1  # share of the unlabelled candidates that is selected, once the ramp is over
-    warmup: float = 0.0  # epochs without selection
-    growth: float = 5.0  # epochs of the ramp after the warm-up
+    rate: float | None = None  # share selected; nothing: .1 from outside, else .05 truncate, .02 reverse
+    warmup: float | None = None  # epochs without selection; nothing: 0 from outside, else 5
+    growth: float | None = None  # epochs of the ramp after it; nothing: 5 from outside, else 10
     power: float = 1.0  # exponent of the ramp
     gate: float | None = None  # least own probability of what is selected; nothing: .5 truncate, .7 reverse
     scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
@@ -57,7 +57,7 @@ class DLI:
     def __post_init__(self) -> None:
         check_choices(self)
         own = named(self.criterion).own
-        shares = {"rate": (self.rate,), "confident": (self.confident,), "strengths": self.strengths}
+        shares = {"rate": (self.rate or 0.0,), "confident": (self.confident,), "strengths": self.strengths}
         for name, values in (shares | {"gate": (self.gate or 0.0,)}).items():
             for value in values:
                 if not 0 <= value <= 1:
@@ -89,8 +89,19 @@ class DLI:
 
     def share(self, clock: Clock) -> float:
         """(1): share of the unlabelled candidates that may be selected at this time."""
-        ramp: float = Linear(0.0, 1.0, self.growth, self.warmup)(clock) ** self.power
-        return self.rate * ramp
+        rate, warmup, growth = self.course
+        ramp: float = Linear(0.0, 1.0, growth, warmup)(clock) ** self.power
+        return rate * ramp
+
+    @property
+    def course(self) -> tuple[float, float, float]:
+        """Rate, warm-up and growth; where nothing is said, what suits loss and criterion."""
+        usual = (0.1, 0.0, 5.0)
+        if named(self.criterion).own:
+            usual = (0.05 if self.loss == "truncate" else 0.02, 5.0, 10.0)
+        said = (self.rate, self.warmup, self.growth)
+        rate, warmup, growth = (u if s is None else s for s, u in zip(said, usual, strict=True))
+        return rate, warmup, growth
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
         share = self.share(clock)
@@ -143,14 +154,15 @@ class DLI:
 
     def _warn_of_a_low_rate(self, valid: Tensor, clock: Clock) -> None:
         """Once, at the step on which the ramp ends."""
-        if clock.step != math.ceil((self.warmup + self.growth) * clock.steps_per_epoch):
+        rate, warmup, growth = self.course
+        if clock.step != math.ceil((warmup + growth) * clock.steps_per_epoch):
             return
         cells = int(valid.sum() if self.scope == "batch" else valid.sum(1).max())
-        if math.floor(self.rate * cells + 1e-9) == 0:
+        if math.floor(rate * cells + 1e-9) == 0:
             _log.warning(
                 "DLI selects nothing: %g of %d candidates is less than one; raise rate, negatives or "
                 "training.batch_size%s",
-                *(self.rate, cells, "" if self.scope == "batch" else ', or use scope = "batch"'),
+                *(rate, cells, "" if self.scope == "batch" else ', or use scope = "batch"'),
             )
 
 
@@ -238,24 +250,19 @@ class DLIScheme:
 
     def build(self) -> Scheme:
         """The scheme of these options."""
-        own = named(self.criterion).own
         refiner = DLI(
             self.loss,
             Stable(size=self.pool) if self.criterion == "stable" else self.criterion,
             STRENGTHS[self.mode],
             self.confident,
-            self._or(self.rate, 0.1 if not own else (0.05 if self.loss == "truncate" else 0.02)),
-            self._or(self.warmup, 5.0 if own else 0.0),
-            self._or(self.growth, 10.0 if own else 5.0),
+            self.rate,
+            self.warmup,
+            self.growth,
             gate=self.gate,
             scope=self.scope,
         )
         regularisers = (EmbeddingNorm(self.l2),) if self.l2 else ()
         return Scheme(self._sampler(), self._objective(), refiners=(refiner,), regularisers=regularisers)
-
-    @staticmethod
-    def _or(value: float | None, usual: float) -> float:
-        return usual if value is None else value
 
     def _sampler(self) -> Sampler:
         sampler: Sampler = Uniform(self.negatives, self.shared)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
 import pytest
 import torch
 
+import tacit
 from helpers.tiny import checkerboard
 from helpers.training import Run, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.data.loaders import PairLoader
 from tacit.schemes.dli import dli
+from tacit.schemes.plain import bce
+from tacit.schemes.scheme import Scheme
 from tacit.training.checkpoint import Checkpointer, newest, restore
+from tacit.training.fit import fit
+from tacit.training.optimizers import RowAdagrad
+from tacit.training.step import Step
 from tacit.types import StepEnd, Stop
 
 DATA = checkerboard()
@@ -53,3 +65,88 @@ def test_every_form_trains_every_backbone(backbone, loss, objective):
     after = trained.parameters()
     assert all(value.isfinite().all() for value in after.values())
     assert not any(torch.equal(before[name], after[name]) for name in after)
+
+
+# ---------------------------------------------------------------------------------- the simulator
+
+EPOCHS = 20
+
+
+@cache
+def simulated() -> tuple[tacit.Interactions, torch.Tensor]:
+    """The small built-in log, and which of its silent pairs are liked."""
+    simulation = tacit.simulate("small", seed=0)
+    log = tacit.Interactions.read(simulation.to_arrow())
+    users, items = (np.array(ids.ids) for ids in (log.user_ids, log.item_ids))
+    return log, torch.from_numpy(simulation.truth(users).false_negatives[:, items])
+
+
+@dataclass
+class Watch:
+    """A refiner that changes nothing and counts what those before it selected in the last epochs."""
+
+    liked: torch.Tensor
+    counts: list[list[int]] = field(default_factory=list)
+    slot: ClassVar[str] = "refiner"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def bind(self, data):
+        return self
+
+    def __call__(self, scored, objective, clock):
+        if clock.epoch >= EPOCHS - 3:
+            selected = (scored.labels[:, 1:] > 0) | (scored.log_weights[:, 1:] < 0)
+            liked = self.liked[scored.users[:, None], scored.others]
+            both = (selected & liked, selected, liked, torch.ones_like(liked))
+            self.counts.append([int(cells.sum()) for cells in both])
+        return scored
+
+
+@cache
+def trained(**options: Any) -> dict[str, float]:
+    """Precision of the selection, its base rate, and NDCG@10 on liked pairs without a click."""
+    log, liked = simulated()
+    scheme: Scheme = dli(**options) if options else bce(negatives=4)
+    watch = Watch(liked)
+    scheme = scheme.with_(watch).bind(log)
+    backbone = tacit.MFConfig(dim=16, scale=0.01).build(log, torch.Generator().manual_seed(0))
+    loader = PairLoader.of(log, np.flatnonzero(log.yes), 2048, 0)
+    step = Step(backbone, scheme)
+    fit(step, loader, RowAdagrad(step.parameters(), rate=0.1), epochs=EPOCHS, seed=0)
+    hits, selected, true, cells = np.array(watch.counts).sum(0).tolist()
+    found = {"base": true / cells, "share": selected / cells, "ndcg": ndcg(step, log, liked)}
+    return found | ({"precision": hits / selected} if selected else {})
+
+
+def ndcg(step: Step, log: tacit.Interactions, liked: torch.Tensor, k: int = 10) -> float:
+    vectors = step.backbone.vectors()
+    scores = vectors.users @ vectors.items.T
+    if vectors.item_bias is not None:
+        scores = scores + vectors.item_bias
+    for user in range(log.n_users):
+        scores[user, log.positives.row(user)] = -torch.inf
+    gains = 1 / torch.log2(torch.arange(k) + 2.0)
+    ideal = torch.cat([torch.zeros(1), gains.cumsum(0)])[liked.sum(1).clamp(max=k)]
+    found = (liked.gather(1, scores.topk(k).indices) * gains).sum(1)
+    return float((found[ideal > 0] / ideal[ideal > 0]).mean())
+
+
+@pytest.mark.parametrize("loss", ["truncate", "reverse"])
+def test_neighbours_find_false_negatives_far_above_their_base_rate(loss, record_property):
+    found, plain = trained(loss=loss), trained()
+    for name, value in (found | {"ndcg without": plain["ndcg"]}).items():
+        record_property(name, value)
+        print(f"{loss} {name} {value:.4f}")
+    assert found["share"] == pytest.approx(0.1, abs=0.005)
+    assert found["precision"] > 3 * found["base"]
+
+
+@pytest.mark.parametrize("loss", ["truncate", "reverse"])
+def test_an_independent_witness_ranks_better_than_no_selection(loss):
+    assert trained(loss=loss)["ndcg"] > trained()["ndcg"]
+
+
+def test_the_models_own_judgement_is_precise_and_does_not_rank_better():
+    own = trained(criterion="loss", loss="reverse", mode="full", gate=0.0, rate=0.05)
+    assert own["precision"] > 3 * own["base"]
+    assert own["ndcg"] < trained()["ndcg"]

@@ -131,12 +131,16 @@ def ndcg(step: Step, log: tacit.Interactions, liked: torch.Tensor, k: int = 10) 
     return float((found[ideal > 0] / ideal[ideal > 0]).mean())
 
 
+def told(record_property: Any, what: str, found: dict[str, float]) -> None:
+    for name, value in found.items():
+        record_property(name, value)
+        print(f"{what} {name} {value:.4f}")
+
+
 @pytest.mark.parametrize("loss", ["truncate", "reverse"])
 def test_neighbours_find_false_negatives_far_above_their_base_rate(loss, record_property):
     found, plain = trained(loss=loss), trained()
-    for name, value in (found | {"ndcg without": plain["ndcg"]}).items():
-        record_property(name, value)
-        print(f"{loss} {name} {value:.4f}")
+    told(record_property, loss, found | {"ndcg without": plain["ndcg"]})
     assert found["share"] == pytest.approx(0.1, abs=0.005)
     assert found["precision"] > 3 * found["base"]
 
@@ -146,7 +150,8 @@ def test_an_independent_witness_ranks_better_than_no_selection(loss):
     assert trained(loss=loss)["ndcg"] > trained()["ndcg"]
 
 
-def test_the_models_own_judgement_is_precise_and_does_not_rank_better():
+def test_the_models_own_judgement_is_precise_and_does_not_rank_better(record_property):
     own = trained(criterion="loss", loss="reverse", mode="full", gate=0.0, rate=0.05)
+    told(record_property, "own", own)
     assert own["precision"] > 3 * own["base"]
     assert own["ndcg"] < trained()["ndcg"]

@@ -212,7 +212,9 @@ def test_without_growth_the_rate_is_a_step():
 # ----------------------------------------------------------------------------------------- edges
 
 
-@pytest.mark.parametrize(("shape", "rate", "count"), [((10, 3), 0.1, 3), ((1, 100), 0.29, 29)])
+@pytest.mark.parametrize(
+    ("shape", "rate", "count"), [((10, 3), 0.1, 3), ((1, 100), 0.29, 29), ((1, 100), 0.53, 53)]
+)
 @pytest.mark.parametrize("scope", ["batch", "row"])
 def test_d9_counts_are_not_lost_to_rounding(shape, rate, count, scope):
     if scope == "row" and shape[0] > 1:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tacit.evaluation.compare import compare
     from tacit.gathering import DataOptions
     from tacit.run import Run, load
+    from tacit.schemes.dli import dli
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
     from tacit.schemes.scheme import Scheme
     from tacit.training.optimizers import OptimizerOptions
@@ -37,6 +38,7 @@ _HOME = {
     "bce": "tacit.schemes.plain",
     "bpr": "tacit.schemes.plain",
     "compare": "tacit.evaluation.compare",
+    "dli": "tacit.schemes.dli",
     "evaluate": "tacit.api",
     "fit": "tacit.api",
     "load": "tacit.run",
@@ -62,6 +64,7 @@ __all__ = [
     "bce",
     "bpr",
     "compare",
+    "dli",
     "evaluate",
     "fit",
     "load",

@@ -10,6 +10,7 @@ from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
+from tacit.schemes.dli import DLIScheme
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
 from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
@@ -25,6 +26,7 @@ SchemePreset = (
     | SoftmaxScheme
     | DirectSpecScheme
     | DirectSpecPlusScheme
+    | DLIScheme
     | TCEScheme
     | RCEScheme
     | DNSScheme

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from tacit.kernels.rows import Rows
 
 Slot = Literal["sampler", "transform", "refiner", "objective", "regulariser", "update"]
-Need = Literal["routing", "candidate_loss", "local_items", "meta_batch", "pairs", "vectors"]
+Need = Literal[
+    "routing",
+    "candidate_loss",
+    "local_items",
+    "meta_batch",
+    "pairs",
+    "vectors",
+    "candidates",  # sampled, beside the target
+    "unmined",  # candidates that no miner has chosen
+    "pool",  # candidates that come again: the sampler `Pool`
+]
 Similarity = Literal["dot", "cosine"]
 
 
@@ -277,7 +287,11 @@ class Part(Protocol):
     """Anything that fills a slot. Options come by the constructor, data by `bind`."""
 
     slot: ClassVar[Slot]
-    needs: ClassVar[frozenset[Need]]
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What must be there; of the class, or of the options chosen."""
+        ...
 
     def bind(self, data: TrainingData) -> Self:
         """The part made ready for this data; itself where it needs none."""

@@ -13,6 +13,7 @@ from tacit.defaults import TABLE
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
+from tacit.schemes.dli import DLI
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
 
 WHOLE = """
@@ -255,6 +256,32 @@ def test_ones_own_parts_come_from_beside_the_file(tmp_path: Path) -> None:
 def test_a_module_that_is_not_there_is_named() -> None:
     with pytest.raises(OptionError, match="cannot import no_such_module"):
         read(backbone="no_such_module:Thing")
+
+
+def test_dli_is_a_scheme_and_a_part_of_one(tmp_path: Path) -> None:
+    text = '[scheme]\nuse = "dli"\nloss = "reverse"\ncriterion = "graph-filter"'
+    (refiner,) = read(written(tmp_path, text)).scheme.build().refiners
+    assert refiner == DLI("reverse", "graph-filter")
+    text = '[[scheme.also]]\nuse = "dli"\nstrengths = [1.0, 0.25]\ncriterion = "loss"\ngate = 0.6'
+    (refiner,) = read(written(tmp_path, text), scheme="bpr").scheme.build().refiners
+    assert refiner == DLI(strengths=(1.0, 0.25), criterion="loss", gate=0.6)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'criterion = "neighbor"',
+            'scheme.also.criterion must be .*, not "neighbor"; did you mean "neighbour"',
+        ),
+        ("_bound = 3", "unknown option scheme.also._bound"),
+        ("rate = 2.0", "rate must lie between 0 and 1"),
+    ],
+)
+def test_mistakes_in_the_part_are_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message) as told:
+        read(written(tmp_path, f'[[scheme.also]]\nuse = "dli"\n{line}'), scheme="bpr")
+    assert "isinstance" not in str(told.value)
 
 
 def test_options_of_every_scheme_are_its_fields() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -17,6 +18,7 @@ from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
 from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.dli import DLI
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 
@@ -33,7 +35,8 @@ AlsoPart = Annotated[
     | Annotated[Uniformity, Tag("uniformity")]
     | Annotated[TruncatedLoss, Tag("truncated-loss")]
     | Annotated[ReweightedLoss, Tag("reweighted-loss")]
-    | Annotated[DirectSpec, Tag("directspec-plus")],
+    | Annotated[DirectSpec, Tag("directspec-plus")]
+    | Annotated[DLI, Tag("dli")],
     Discriminator(_use),
 ]
 
@@ -41,6 +44,11 @@ AlsoPart = Annotated[
 def members(union: Any) -> dict[str, type]:
     """Name and class of every member of one of the unions above."""
     return {_name(member): _class(member) for member in get_args(get_args(union)[0])}
+
+
+def settable(kind: Any) -> list[Any]:
+    """The fields of a dataclass, or of an object of one, that are options; what `bind` adds is private."""
+    return [field for field in fields(kind) if field.init and not field.name.startswith("_")]
 
 
 def _name(member: Any) -> str:

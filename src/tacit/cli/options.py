@@ -11,13 +11,13 @@ import json
 import sys
 import tokenize
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, is_dataclass
 from io import StringIO
 from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tacit.cli.config import SECTIONS, Composed, Config
-from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members
+from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members, settable
 from tacit.defaults import RATES, suggested
 
 HEAD = """# Options
@@ -47,11 +47,7 @@ class Option:
 def options(made: Any) -> list[Option]:
     """The options of an object, or with their defaults of a class."""
     meanings = _meanings(made if isinstance(made, type) else type(made))
-    return [
-        Option(field.name, _value(made, field), meanings.get(field.name, ""))
-        for field in fields(made)
-        if field.init
-    ]
+    return [Option(field.name, _value(made, field), meanings.get(field.name, "")) for field in settable(made)]
 
 
 def _value(made: Any, field: Any) -> Any:

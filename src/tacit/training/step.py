@@ -16,8 +16,8 @@ from tacit.types import Batch, Candidates, Clock, PairScorer, Terms
 class Step(nn.Module):
     """encode, transform, score, refine, objective, regularise: from a batch to named loss terms.
 
-    Holds the parameters of the backbone and of stateful parts in one place. The scheme must be bound.
-    Raises `SchemeError` where scheme and backbone do not fit, or the backbone is none.
+    Holds the state of the backbone, and of parts that have any or hold something that has, in one place.
+    The scheme must be bound. Raises `SchemeError` where scheme and backbone do not fit, or it is no backbone.
     """
 
     def __init__(self, backbone: nn.Module, scheme: Scheme) -> None:
@@ -26,7 +26,14 @@ class Step(nn.Module):
         _check(backbone)
         self.backbone: Any = backbone
         self.scheme = scheme
-        self.parts = nn.ModuleList([part for part in scheme.parts() if isinstance(part, nn.Module)])
+        self.parts = nn.ModuleList(
+            [
+                value
+                for part in scheme.parts()
+                for value in (part, *getattr(part, "__dict__", {}).values())
+                if isinstance(value, nn.Module)
+            ]
+        )
 
     def forward(self, batch: Batch, candidates: Candidates, clock: Clock, *, plain: bool = False) -> Terms:
         """Terms of the batch; `plain` leaves out refiners and regularisers (meta losses)."""

@@ -304,7 +304,7 @@ class CandidateObjectiveContract(ObjectiveContract):
 
 
 class RefinerContract(PartContract):
-    """A refiner: changes labels, weights or columns; never scores, which item is the target, what was seen."""
+    """A refiner: changes labels, weights or columns; never scores, targets, or what was seen."""
 
     protocol = Refiner
     objective: ClassVar[Any] = BPR()

@@ -22,7 +22,7 @@ from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot
 
 @dataclass(frozen=True)
 class TruncatedLoss:
-    """T-CE: drops the positives of largest loss; the rate is a share of all cells and rises over `growth` epochs.
+    """T-CE: drops positives of largest loss; the rate, a share of all cells, rises over `growth` epochs.
 
     As in the authors' code: of n valid cells floor((1 - rate) n) stay, and only positives can go.
     """

@@ -1,6 +1,7 @@
 """Dynamic negative sampling: of several uniform candidates only the highest-scored one is a negative.
 
-Source: Zhang et al., "Optimizing Top-N Collaborative Filtering via Dynamic Negative Item Sampling", SIGIR 2013.
+Source: Zhang et al., "Optimizing Top-N Collaborative Filtering via Dynamic Negative Item Sampling", SIGIR
+2013.
 """
 
 from __future__ import annotations

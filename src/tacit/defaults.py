@@ -5,9 +5,10 @@ What has been measured for them, and what has not yet, stands in docs/defaults.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import Name
 
 
@@ -28,21 +29,38 @@ class Suggested:
 SMALL = {"scale": 0.01}
 SAMPLED = {"negatives": 16, "l2": 0.01}
 SHARP = {"temperature": 0.15}
+LABELLED = {"negatives": 8, "l2": 0.01}
+NO_VECTORS = {"negatives": 4, "l2": 0.0}
+PUBLISHED = Suggested("adam", 0.001, 4096, 100, 5, NO_VECTORS)
 TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("lightgcn", "bpr"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl-ig"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "sampled-softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("lightgcn", "softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
+    ("neumf", "bpr"): PUBLISHED,
+    ("neumf", "bce"): PUBLISHED,
+    ("neumf", "idl"): PUBLISHED,
+    ("neumf", "idl-ig"): PUBLISHED,
+    ("neumf", "sampled-softmax"): replace(
+        PUBLISHED, scheme={"negatives": 16, "shared": False, "similarity": "dot", "temperature": 1.0}
+    ),
 }
-BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
+# By backbone. A propagation a step wants the large batches of bpr; bce is the loss of the paper of NeuMF.
+BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
 RATES = {"row-adagrad": 0.1, "row-adam": 0.005, "lazy-adam": 0.005, "adam": 0.005}  # of another optimiser
@@ -51,6 +69,11 @@ RATES = {"row-adagrad": 0.1, "row-adam": 0.005, "lazy-adam": 0.005, "adam": 0.00
 def usual_scheme(backbone: str) -> str:
     """The scheme where none is named: sampled softmax ranks best on validation (docs/defaults.md)."""
     return BEST_SCHEME.get(backbone, "sampled-softmax")
+
+
+def usual_meta(scheme: Scheme) -> float:
+    """Share of the training examples that is held out for meta batches: a tenth, where any are needed."""
+    return 0.1 if scheme.update.needs_meta else 0.0
 
 
 def suggested(backbone: str, scheme: str) -> Suggested:

@@ -14,11 +14,14 @@ from contracts.parts import (
     TransformContract,
     UpdateRuleContract,
 )
+from helpers.tiny import random_data
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 from tacit.scoring import LocalItems
 
 
@@ -124,3 +127,26 @@ class Scaled:
 
 class TestScaled(TransformContract):
     part = Scaled()
+
+
+class TestIDL(RefinerContract):
+    part = IDL(prior=0.5, warmup=0.0)
+    objective = BCE()
+
+
+class TestIDLWithoutNoes(RefinerContract):
+    part = IDL()
+    objective = BCE()
+    data = replace(random_data(0), no_pairs=[])
+
+
+class TestInverseGradient(UpdateRuleContract):
+    part = InverseGradient()
+
+
+class TestProbingInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", groups=2)
+
+
+class TestExploringInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", rule="explore")

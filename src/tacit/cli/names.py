@@ -16,6 +16,8 @@ from tacit.errors import OptionError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 
 
 def _use(table: Any) -> Any:
@@ -25,7 +27,10 @@ def _use(table: Any) -> Any:
 Backbone = Annotated[BackboneConfig, Field(discriminator="use")]
 SchemeChoice = Annotated[SchemePreset, Field(discriminator="use")]
 AlsoPart = Annotated[
-    Annotated[EmbeddingNorm, Tag("embedding-norm")] | Annotated[HardestK, Tag("hardest-k")],
+    Annotated[EmbeddingNorm, Tag("embedding-norm")]
+    | Annotated[HardestK, Tag("hardest-k")]
+    | Annotated[IDL, Tag("idl")]
+    | Annotated[InverseGradient, Tag("inverse-gradient")],
     Discriminator(_use),
 ]
 

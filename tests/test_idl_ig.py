@@ -129,11 +129,22 @@ def test_a_run_learns_and_notes_its_decisions(backbone, ratings, tmp_path):
     assert len(run.recommend([0], k=3).items[0]) == 3
 
 
-def test_warm_up_follows_the_noes_of_the_log():
-    for ratings, steps in ((False, 0), (True, 1)):
-        heard = Heard()
-        fit(log=table(ratings=ratings), callbacks=[heard])
-        assert ("meta" in heard.epochs[0].terms) is bool(steps)
+def test_both_parts_wait_as_long():
+    heard = Heard()
+    fit(tacit.idl_ig(warmup=1.0), callbacks=[heard])
+    assert ["meta" in event.terms for event in heard.epochs[:2]] == [False, True]
+
+
+def test_the_authors_setting_can_be_asked_for():
+    authors = tacit.idl_ig(
+        prior=0.5, warmup=0.0, decide="probe", rule="explore", judge="labelled", negatives=1, l2=0.0
+    )
+    assert authors.refiners == (IDL(0.5, 2.0, 0.0),)
+    heard = Heard()
+    fit(authors, table(ratings=True), callbacks=[heard])
+    assert sum(heard.epochs[0].terms[name] for name in NAMES) == pytest.approx(1.0)
+    with pytest.raises(OptionError, match='judge = "labelled" needs explicit noes'):
+        fit(authors)
 
 
 def test_impressions_are_annotated(tmp_path):

@@ -25,15 +25,18 @@ class IDLIGScheme:
     """Inverse dual loss under the inverse gradient (Lin et al., WSDM 2024): meta batches may reverse it."""
 
     use: Literal["idl-ig"] = "idl-ig"
-    prior: float | None = None  # of a yes among unlabelled pairs; nothing: .5 with explicit noes, else .1
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
     sharpness: float = 2.0  # power of the losses whose ratio is the label
-    warmup: float | None = None  # epochs of unlabelled pairs as noes; nothing: 0 with explicit noes, else 1
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
     decide: Literal["dot", "probe"] = "dot"  # by a product of gradients, or by steps either way
     direction: Literal["identity", "sign"] | None = None  # d(g); nothing: identity by dot, sign by probe
     rule: Literal["gradient", "explore"] = "gradient"  # step on g_L + s g_U, or the authors' exploration
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
+    judge: Literal["sampled", "labelled"] = (
+        "sampled"  # meta loss with sampled noes, or of labelled pairs alone
+    )
     draw: Literal["uniform", "impressions"] = "uniform"  # where unlabelled candidates come from
     negatives: int = 4  # unlabelled candidates of each labelled pair
     temperature: float = 1.0  # scores are divided by it
@@ -43,7 +46,7 @@ class IDLIGScheme:
     def build(self) -> Scheme:
         """The scheme of these options."""
         options = {name: value for name, value in vars(self).items() if name != "use"}
-        update = ("decide", "direction", "rule", "eta", "dead_zone", "groups")
+        update = ("decide", "direction", "rule", "eta", "dead_zone", "groups", "judge")
         rule = {name: options.pop(name) for name in update}
         return idl(**options).with_(InverseGradient(**rule, warmup=self.warmup))
 

@@ -291,12 +291,6 @@ def test_the_preset_of_both_is_read_over_the_table() -> None:
     assert config.scheme == IDLIGScheme(**TABLE["mf", "idl-ig"].scheme, decide="probe", eta=0.01)
 
 
-@pytest.mark.parametrize("part", ["idl", "inverse-gradient"])
-def test_what_a_part_keeps_to_itself_is_no_option(tmp_path: Path, part: str) -> None:
-    text = f'[scheme]\nuse = "bce"\n[[scheme.also]]\nuse = "{part}"\n_noes = true\n'
-    assert "unknown option scheme.also._noes" in refused(tmp_path, text)
-
-
 def test_neumf_is_read_with_its_layers(tmp_path: Path) -> None:
     config = read(written(tmp_path, '[backbone]\nuse = "neumf"\nhidden = [32, 16, 8]\n'))
     assert config.backbone == NeuMFConfig(hidden=(32, 16, 8))

@@ -14,7 +14,6 @@ from contracts.parts import (
     TransformContract,
     UpdateRuleContract,
 )
-from helpers.tiny import random_data
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
@@ -134,10 +133,9 @@ class TestIDL(RefinerContract):
     objective = BCE()
 
 
-class TestIDLWithoutNoes(RefinerContract):
+class TestIDLInItsWarmUp(RefinerContract):
     part = IDL()
     objective = BCE()
-    data = replace(random_data(0), no_pairs=[])
 
 
 class TestInverseGradient(UpdateRuleContract):

@@ -317,6 +317,7 @@ def test_bad_options_are_refused(options, said):
         ("decide", '"dot" or "probe"'),
         ("direction", '"identity" or "sign"'),
         ("rule", '"gradient" or "explore"'),
+        ("judge", '"sampled" or "labelled"'),
     ],
 )
 def test_an_unknown_word_is_refused(name, said):

@@ -73,7 +73,7 @@ class OneUser:
 
     def step(self, rule: InverseGradient, rate: float) -> Terms:
         optimizer = torch.optim.SGD([self.table], lr=rate)
-        return replace(rule, _noes=True)(self.loss, self.meta, CLOCK, [self.table], optimizer)
+        return replace(rule, judge="labelled")(self.loss, self.meta, CLOCK, [self.table], optimizer)
 
 
 @EITHER
@@ -318,7 +318,7 @@ def test_training_logs_what_was_decided(config, rule):
         assert ("rounding" in terms) is (rule.decide == "probe")
 
 
-@pytest.mark.parametrize("warmup", [1.0, None], ids=repr)
+@pytest.mark.parametrize("warmup", [1.0, 7.5])
 def test_the_warm_up_is_the_ordinary_step_bit_for_bit(warmup):
     data = replace(DATA, no_pairs=[])
     scheme = idl(warmup=0.0, prior=0.5)
@@ -331,9 +331,9 @@ def test_the_warm_up_is_the_ordinary_step_bit_for_bit(warmup):
     assert not any("direct" in terms for terms in heard.terms)
 
 
-def test_with_explicit_noes_there_is_no_warm_up():
-    assert InverseGradient().bind(DATA).starts(Clock(0, 9, 0, 10))
-    assert not InverseGradient().bind(replace(DATA, no_pairs=[])).starts(Clock(0, 9, 9, 10))
+def test_the_defaults_wait_an_epoch():
+    assert not InverseGradient().starts(Clock(0, 9, 9, 10))
+    assert InverseGradient().starts(Clock(1, 9, 10, 10))
 
 
 @pytest.mark.parametrize("share", [None, 0.0])
@@ -354,18 +354,22 @@ def test_a_batch_without_unlabelled_pairs_takes_the_ordinary_step(share):
     assert same(*(run.parameters() for run in runs))
 
 
-@pytest.mark.parametrize(("noes", "counts"), [(True, "labelled"), (False, "both")])
-def test_the_meta_loss_needs_noes_of_the_log_or_of_the_sampler(noes, counts):
+@pytest.mark.parametrize("judge", ["sampled", "labelled"])
+def test_the_meta_loss_is_a_mean_with_sampled_noes_or_of_labelled_pairs_alone(judge):
     run = run_of(None)
     _, meta = losses(run)
     seen = meta()
-    labelled, unlabelled = seen.rows["labelled"].sum(), seen.rows["unlabelled"].sum()
-    share = float(seen.unlabelled_share)
-    data = DATA if noes else replace(DATA, no_pairs=[])
-    loss, _ = losses(run)
-    terms = DOT.bind(data)(loss, meta, CLOCK, list(run.step.parameters()), run.optimizer)
-    expected = labelled / (1 - share) if counts == "labelled" else labelled + unlabelled
-    assert float(terms.notes["meta"].detach()) == pytest.approx(float(expected.detach()))
+    labelled, unlabelled = (seen.rows[name].detach().sum() for name in ("labelled", "unlabelled"))
+    expected = labelled + unlabelled if judge == "sampled" else labelled / (1 - seen.unlabelled_share)
+    terms = applied(run, replace(DOT, judge=judge))
+    torch.testing.assert_close(terms.notes["meta"], expected)
+
+
+def test_labelled_pairs_alone_judge_only_where_some_are_noes():
+    rule = replace(DOT, judge="labelled")
+    assert rule.bind(DATA) is rule
+    with pytest.raises(OptionError, match=r'judge = "labelled" needs explicit noes, .*; use "sampled"'):
+        rule.bind(replace(DATA, no_pairs=[]))
 
 
 def test_it_asks_for_meta_batches():

@@ -195,8 +195,7 @@ def _own(kind: Any, table: Table, section: str, where: str) -> Any:
 
 def _known(table: Table, kind: Any, section: str, where: str, more: tuple[str, ...] = ()) -> None:
     """pydantic drops unknown keys of plain dataclasses in silence; this does not."""
-    options = {option.name for option in fields(kind) if option.init and not option.name.startswith("_")}
-    valid = sorted(options | set(more))
+    valid = sorted({option.name for option in fields(kind) if option.init} | set(more))
     for name in table:
         if name not in valid:
             hint = _nearest(name, valid) or f"; expected one of {_listed(valid)}"

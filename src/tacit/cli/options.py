@@ -51,7 +51,7 @@ def options(made: Any) -> list[Option]:
     return [
         Option(field.name, _value(made, field), meanings.get(field.name, ""))
         for field in fields(made)
-        if field.init and not field.name.startswith("_")
+        if field.init
     ]
 
 

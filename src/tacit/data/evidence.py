@@ -12,8 +12,6 @@ from tacit.data.moments import Moments
 from tacit.kernels.topk import shared_with
 from tacit.types import CSR, TrainingData
 
-FEW = 0.05  # a smaller share of noes teaches too little to rely on them
-
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -91,8 +89,3 @@ def without(matrix: CSR, other: CSR) -> CSR:
     rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
     left = ~shared_with(matrix, other)
     return CSR.from_pairs(rows[left], matrix.indices[left], matrix.n_rows, matrix.n_columns)
-
-
-def says_no(data: TrainingData) -> bool:
-    """Whether explicit noes are at least a twentieth of the pairs on which the log speaks."""
-    return len(data.noes.indices) >= FEW * max(len(data.known.indices), 1)

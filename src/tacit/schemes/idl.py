@@ -6,22 +6,19 @@ Source: Lin et al., "Inverse Learning with Extremely Sparse Feedback for Recomme
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tacit.data.evidence import says_no
 from tacit.errors import OptionError
 from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
 from tacit.schemes.scheme import Scheme
 from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Similarity, Slot, TrainingData
-
-POSITIVE_ONLY = 0.1  # prior of a positive among unlabelled pairs, where the log holds hardly an explicit no
 
 
 def soft_label(
@@ -45,33 +42,31 @@ def soft_label(
 class IDL:
     """A refiner: writes (10), detached, into the labels of unlabelled candidates; BCE on them is (7).
 
-    On positive-only data the published form labels everything positive in the end: there `prior` and `warmup`
-    default to .1 and 1 epoch; where explicit noes are a twentieth of the labelled pairs, to .5 and 0, the
-    authors' setting. Notes for the log: mean p of the unlabelled candidates, and the share with p > 1/2.
+    With the authors' prior of .5 and no warm-up, positive-only data are all labelled yes in the end, and with
+    explicit noes half of the catalogue is. Notes for the log: mean p of the unlabelled candidates, and the
+    share with p > 1/2.
     """
 
-    prior: float | None = None  # of a yes among unlabelled pairs; nothing: .5 with explicit noes, else .1
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
     sharpness: float = 2.0  # power of the losses whose ratio is the label
-    warmup: float | None = None  # epochs of unlabelled pairs as noes; nothing: 0 with explicit noes, else 1
-    _noes: bool = field(default=False, repr=False, compare=False)
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
     slot: ClassVar[Slot] = "refiner"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
 
     def __post_init__(self) -> None:
-        if self.prior is not None and not 0 < self.prior < 1:
+        if not 0 < self.prior < 1:
             raise OptionError(f"prior is a share between 0 and 1, not {self.prior}")
         if not 0 < self.sharpness < float("inf"):
             raise OptionError(f"sharpness must be positive, not {self.sharpness}")
-        if self.warmup is not None and not self.warmup >= 0:
+        if not self.warmup >= 0:
             raise OptionError(f"warmup is a number of epochs, at least 0, not {self.warmup}")
 
     def bind(self, data: TrainingData) -> Self:
-        return replace(self, _noes=says_no(data))
+        return self
 
     def starts(self, clock: Clock) -> bool:
         """Whether the warm-up is over."""
-        warmup = self.warmup if self.warmup is not None else float(not self._noes)
-        return clock.step >= warmup * clock.steps_per_epoch
+        return clock.step >= self.warmup * clock.steps_per_epoch
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
         unlabelled = ~scored.observed & (scored.log_weights > -torch.inf)
@@ -87,8 +82,8 @@ class IDL:
         scored = replace(scored, notes=scored.notes | notes)
         if not self.starts(clock):
             return scored
-        prior = self.prior if self.prior is not None else (0.5 if self._noes else POSITIVE_ONLY)
-        label = soft_label(objective.under(logits, 1), objective.under(logits, 0), prior, self.sharpness)
+        losses = objective.under(logits, 1), objective.under(logits, 0)
+        label = soft_label(*losses, self.prior, self.sharpness)
         return replace(scored, labels=torch.where(unlabelled, label, scored.labels))
 
 
@@ -97,9 +92,9 @@ class IDLScheme:
     """Inverse dual loss (Lin et al., WSDM 2024): unlabelled candidates are labelled by the model itself."""
 
     use: Literal["idl"] = "idl"
-    prior: float | None = None  # of a yes among unlabelled pairs; nothing: .5 with explicit noes, else .1
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
     sharpness: float = 2.0  # power of the losses whose ratio is the label
-    warmup: float | None = None  # epochs of unlabelled pairs as noes; nothing: 0 with explicit noes, else 1
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
     draw: Literal["uniform", "impressions"] = "uniform"  # where unlabelled candidates come from
     negatives: int = 4  # unlabelled candidates of each labelled pair
     temperature: float = 1.0  # scores are divided by it

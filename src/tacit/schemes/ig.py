@@ -7,14 +7,13 @@ docs/methods/idl-ig.md. Only the unlabelled term is ever reversed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tacit.data.evidence import says_no
 from tacit.errors import OptionError, SchemeError
 from tacit.kernels.gradients import added, inner, sign
 from tacit.parts.updates import displaced
@@ -43,8 +42,10 @@ class InverseGradient:
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
-    warmup: float | None = None  # epochs of ordinary steps; nothing: 0 with explicit noes, else 1
-    _noes: bool = field(default=False, repr=False, compare=False)
+    judge: Literal["sampled", "labelled"] = (
+        "sampled"  # meta loss with sampled noes, or of labelled pairs alone
+    )
+    warmup: float = 1.0  # epochs of ordinary steps
     slot: ClassVar[Slot] = "update"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
     needs_meta: ClassVar[bool] = True
@@ -54,6 +55,7 @@ class InverseGradient:
             ("decide", ("dot", "probe")),
             ("direction", ("identity", "sign", None)),
             ("rule", ("gradient", "explore")),
+            ("judge", ("sampled", "labelled")),
         ):
             if getattr(self, name) not in allowed:
                 said = " or ".join(f'"{value}"' for value in allowed if value)
@@ -62,7 +64,7 @@ class InverseGradient:
             raise OptionError(f"eta is the length of a probe and must be positive, not {self.eta}")
         if self.groups < 1:
             raise OptionError(f"groups must be at least 1, not {self.groups}")
-        for name, least in (("dead_zone", self.dead_zone), ("warmup", self.warmup or 0.0)):
+        for name, least in (("dead_zone", self.dead_zone), ("warmup", self.warmup)):
             if not least >= 0:
                 raise OptionError(f"{name} must be at least 0, not {least}")
         if self.eta is not None and self.decide == "dot":
@@ -71,12 +73,16 @@ class InverseGradient:
             raise OptionError('rule = "explore" goes where a probe was best: use "probe" and groups = 1')
 
     def bind(self, data: TrainingData) -> Self:
-        return replace(self, _noes=says_no(data))
+        if self.judge == "labelled" and len(data.noes.indices) == 0:
+            raise OptionError(
+                'judge = "labelled" needs explicit noes, and the log has none: the meta loss would fall '
+                'whenever all scores rise; use "sampled"'
+            )
+        return self
 
     def starts(self, clock: Clock) -> bool:
         """Whether the warm-up is over."""
-        warmup = self.warmup if self.warmup is not None else float(not self._noes)
-        return clock.step >= warmup * clock.steps_per_epoch
+        return clock.step >= self.warmup * clock.steps_per_epoch
 
     def __call__(
         self,
@@ -119,15 +125,12 @@ class InverseGradient:
         return ETA if self.eta is None else self.eta
 
     def _meta(self, meta_loss: Closure) -> Float[Tensor, "Q"]:
-        """Rows whose sum is M (13): labelled pairs where the log holds noes, else sampled ones as noes too.
-
-        With yeses alone M would fall whenever all scores rise.
-        """
+        """Rows whose sum is M (13): of labelled pairs, and of sampled ones as noes where `judge` says so."""
         terms = meta_loss()
         labelled, unlabelled = terms.rows["labelled"], terms.rows.get("unlabelled")
         if unlabelled is None:
             return labelled
-        if not self._noes:
+        if self.judge == "sampled":
             return labelled + unlabelled
         return labelled if terms.unlabelled_share is None else labelled / (1 - terms.unlabelled_share)
 

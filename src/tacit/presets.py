@@ -34,9 +34,7 @@ class IDLIGScheme:
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
-    judge: Literal["sampled", "labelled"] = (
-        "sampled"  # meta loss with sampled noes, or of labelled pairs alone
-    )
+    judge: Literal["sampled", "labelled"] = "sampled"  # meta loss with sampled noes, or of labelled pairs
     draw: Literal["uniform", "impressions"] = "uniform"  # where unlabelled candidates come from
     negatives: int = 4  # unlabelled candidates of each labelled pair
     temperature: float = 1.0  # scores are divided by it

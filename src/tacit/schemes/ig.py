@@ -42,9 +42,7 @@ class InverseGradient:
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
-    judge: Literal["sampled", "labelled"] = (
-        "sampled"  # meta loss with sampled noes, or of labelled pairs alone
-    )
+    judge: Literal["sampled", "labelled"] = "sampled"  # meta loss with sampled noes, or of labelled pairs
     warmup: float = 1.0  # epochs of ordinary steps
     slot: ClassVar[Slot] = "update"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import Name
 
 
@@ -29,19 +30,28 @@ class Suggested:
 SMALL = {"scale": 0.01}
 SAMPLED = {"negatives": 16, "l2": 0.01}
 SHARP = {"temperature": 0.15}
+LABELLED = {"negatives": 8, "l2": 0.01}
+NO_VECTORS = {"negatives": 4, "l2": 0.0}
+PUBLISHED = Suggested("adam", 0.001, 4096, 100, 5, NO_VECTORS)
 TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
     ("gmf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
     ("lightgcn", "bpr"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl-ig"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "sampled-softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("lightgcn", "softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("mf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
@@ -51,6 +61,14 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("lightgcn", "dli"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("gmf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
     ("gmf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("neumf", "bpr"): PUBLISHED,
+    ("neumf", "bce"): PUBLISHED,
+    ("neumf", "idl"): PUBLISHED,
+    ("neumf", "idl-ig"): PUBLISHED,
+    ("neumf", "sampled-softmax"): replace(
+        PUBLISHED, scheme={"negatives": 16, "shared": False, "similarity": "dot", "temperature": 1.0}
+    ),
+    ("neumf", "dli"): PUBLISHED,
 }
 KIN = {  # whose training options a scheme without a row of its own takes
     "t-ce": "bce",
@@ -61,7 +79,8 @@ KIN = {  # whose training options a scheme without a row of its own takes
     "label-smoothing": "sampled-softmax",
     "directau": "directspec-plus",
 }
-BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
+# By backbone. A propagation a step wants the large batches of bpr; bce is the loss of the paper of NeuMF.
+BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
 RATES = {
@@ -76,6 +95,11 @@ RATES = {
 def usual_scheme(backbone: str) -> str:
     """The scheme where none is named: sampled softmax ranks best on validation (docs/defaults.md)."""
     return BEST_SCHEME.get(backbone, "sampled-softmax")
+
+
+def usual_meta(scheme: Scheme) -> float:
+    """Share of the training examples that is held out for meta batches: a tenth, where any are needed."""
+    return 0.1 if scheme.update.needs_meta else 0.0
 
 
 def suggested(backbone: str, scheme: str) -> Suggested:

@@ -7,7 +7,7 @@ S sequences, L their length. Ids are rows (dense integers from 0); external ids 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -227,6 +227,7 @@ class Scored:
     log_q: Float[Tensor, "Q C"]
     observed: Bool[Tensor, "Q C"]  # the log speaks: refiners leave these alone
     log_rest: Float[Tensor, "Q"] | None = None  # log-sum-exp over the catalogue without the target
+    notes: dict[str, Tensor] = field(default_factory=dict)  # numbers for the log, no part of a loss
 
     @cached_property
     def items(self) -> Int[Tensor, "Q C"]:
@@ -246,10 +247,15 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Per-example losses, never reduced. `unlabelled` is None where a loss cannot be split."""
+    """Per-example losses, never reduced. `unlabelled` is None where a loss cannot be split.
+
+    `unlabelled_share`: of the cells that the mean is over, the share of the unlabelled ones. A part of the
+    loss divided by its share is the mean over its own cells. None: each part is such a mean already.
+    """
 
     labelled: Float[Tensor, "Q"]
     unlabelled: Float[Tensor, "Q"] | None = None
+    unlabelled_share: Float[Tensor, ""] | None = None
 
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """(name, tensor) of the parts that are there."""
@@ -260,10 +266,15 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Named terms of one step: `rows` hold weight * loss / Q, so that their sum is the mean."""
+    """Named terms of one step: `rows` hold weight * loss / Q, so that their sum is the mean.
+
+    `unlabelled_share` as in `Losses`; `notes` are numbers for the log, no part of the total.
+    """
 
     rows: dict[str, Tensor]
     scalars: dict[str, Tensor]
+    unlabelled_share: Float[Tensor, ""] | None = None
+    notes: dict[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Float[Tensor, ""]:
         """Sum of everything: what is minimised."""
@@ -271,9 +282,9 @@ class Terms:
         return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
 
     def values(self) -> dict[str, float]:
-        """Each term as a number, for logs and for the check that all are finite."""
+        """Each term and note as a number, for logs and for the check that all are finite."""
         numbers = {name: float(rows.detach().sum()) for name, rows in self.rows.items()}
-        return numbers | {name: float(scalar.detach()) for name, scalar in self.scalars.items()}
+        return numbers | {n: float(value.detach()) for n, value in (self.scalars | self.notes).items()}
 
 
 Closure = Callable[[], Terms]

@@ -8,12 +8,16 @@ import pytest
 
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
+from tacit.backbones.neumf import NeuMFConfig
 from tacit.cli.config import Config, EvaluationOptions, read
 from tacit.defaults import TABLE
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
+from tacit.presets import IDLIGScheme
 from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
 
 WHOLE = """
@@ -288,3 +292,33 @@ def test_options_of_every_scheme_are_its_fields() -> None:
     config = read(scheme="sampled-softmax", settings=["scheme.negatives=3", "scheme.correction=false"])
     assert isinstance(config.scheme, SampledSoftmaxScheme)
     assert (config.scheme.negatives, config.scheme.correction) == (3, False)
+
+
+COMPOSED = """
+[scheme]
+use = "bce"
+[[scheme.also]]
+use = "idl"
+prior = 0.2
+[[scheme.also]]
+use = "inverse-gradient"
+decide = "probe"
+direction = "sign"
+"""
+
+
+def test_idl_and_the_inverse_gradient_join_a_scheme_in_a_file(tmp_path: Path) -> None:
+    scheme = read(written(tmp_path, COMPOSED)).scheme.build()
+    assert scheme.refiners == (IDL(prior=0.2),)
+    assert scheme.update == InverseGradient("probe", "sign")
+
+
+def test_the_preset_of_both_is_read_over_the_table() -> None:
+    config = read(scheme="idl-ig", settings=["scheme.decide=probe", "scheme.eta=0.01"])
+    assert config.scheme == IDLIGScheme(**TABLE["mf", "idl-ig"].scheme, decide="probe", eta=0.01)
+
+
+def test_neumf_is_read_with_its_layers(tmp_path: Path) -> None:
+    config = read(written(tmp_path, '[backbone]\nuse = "neumf"\nhidden = [32, 16, 8]\n'))
+    assert config.backbone == NeuMFConfig(hidden=(32, 16, 8))
+    assert config.scheme == BCEScheme(**TABLE["neumf", "bce"].scheme)

@@ -54,3 +54,18 @@ def test_the_listing_is_a_configuration(tacit: Tacit, tmp_path: Path) -> None:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text("utf-8") == page(), "run make docs"
+
+
+@pytest.mark.parametrize(("scheme", "share"), [("bce", 0.0), ("idl", 0.0), ("idl-ig", 0.1)])
+def test_the_share_of_meta_batches_is_listed_as_the_scheme_needs_it(scheme: str, share: float) -> None:
+    said = {
+        f"{section}.{option.name}": option.value for section, option in listing(config.read(scheme=scheme))
+    }
+    assert said["training.meta"] == share
+
+
+def test_what_is_set_to_nothing_is_listed_so() -> None:
+    found = listing(config.read(scheme="idl-ig", settings=["training.meta=0.0"]))
+    assert ("training", 0.0) in [
+        (section, option.value) for section, option in found if option.name == "meta"
+    ]

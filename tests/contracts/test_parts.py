@@ -24,6 +24,8 @@ from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, 
 from tacit.parts.updates import Descent
 from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
 from tacit.schemes.rivals.directau import Alignment, Uniformity
@@ -235,3 +237,25 @@ class TestAlignment(ObjectiveContract):
 
 class TestUniformity(RegulariserContract):
     part = Uniformity()
+
+
+class TestIDL(RefinerContract):
+    part = IDL(prior=0.5, warmup=0.0)
+    objective = BCE()
+
+
+class TestIDLInItsWarmUp(RefinerContract):
+    part = IDL()
+    objective = BCE()
+
+
+class TestInverseGradient(UpdateRuleContract):
+    part = InverseGradient()
+
+
+class TestProbingInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", groups=2)
+
+
+class TestExploringInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", rule="explore")

@@ -19,6 +19,8 @@ from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
 from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 
@@ -36,7 +38,9 @@ AlsoPart = Annotated[
     | Annotated[TruncatedLoss, Tag("truncated-loss")]
     | Annotated[ReweightedLoss, Tag("reweighted-loss")]
     | Annotated[DirectSpec, Tag("directspec-plus")]
-    | Annotated[DLI, Tag("dli")],
+    | Annotated[DLI, Tag("dli")]
+    | Annotated[IDL, Tag("idl")]
+    | Annotated[InverseGradient, Tag("inverse-gradient")],
     Discriminator(_use),
 ]
 

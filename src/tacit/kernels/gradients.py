@@ -57,17 +57,26 @@ def sign(gradient: Tensor) -> Tensor:
     if not gradient.is_sparse:
         return gradient.sign()
     gradient = distinct(gradient)
-    return torch.sparse_coo_tensor(
-        gradient._indices(), gradient._values().sign(), gradient.shape, check_invariants=False
-    )
+    return _sparse(gradient, gradient._values().sign())
 
 
 def added(a: Tensor | None, b: Tensor | None, scale: float) -> Tensor | None:
-    """a + scale * b, where None is zero; sparse where both are."""
+    """a + scale * b, where None is zero; sparse where both are. Cheap for gradients of one look-up."""
     if b is None or scale == 0:
         return a
     if a is None:
         return b * scale
     if a.is_sparse and not b.is_sparse:
         return b.mul(scale).add(a)
+    if a.is_sparse and b.is_sparse:
+        a, b = distinct(a), distinct(b)
+        if torch.equal(a._indices(), b._indices()):
+            return _sparse(a, a._values().add(b._values(), alpha=scale))
     return a.add(b, alpha=scale)
+
+
+def _sparse(like: Tensor, values: Tensor) -> Tensor:
+    """A gradient with distinct rows, of other values."""
+    return torch.sparse_coo_tensor(
+        like._indices(), values, like.shape, is_coalesced=True, check_invariants=False
+    )

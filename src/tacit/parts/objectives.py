@@ -59,11 +59,13 @@ class BCE:
         scores = torch.where(kept, scored.scores, 0.0)
         weights = scored.log_weights.exp()
         cells = weights * (softplus(scores) - scored.labels * scores)
-        counted = _counted(scored).sum() if self.normalise == "fixed" else weights.sum()
-        cells = cells * (len(scores) / counted.clamp(min=1).to(scores.dtype))
+        counts = _counted(scored) if self.normalise == "fixed" else weights
+        counted = counts.sum().clamp(min=1).to(scores.dtype)
+        cells = cells * (len(scores) / counted)
         return Losses(
             torch.where(scored.observed, cells, 0.0).sum(1),
             torch.where(scored.observed, 0.0, cells).sum(1),
+            counts.where(~scored.observed, 0).sum().detach() / counted,
         )
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:

@@ -6,7 +6,7 @@ Source: Lin et al., "Inverse Learning with Extremely Sparse Feedback for Recomme
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -18,9 +18,7 @@ from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
 from tacit.schemes.scheme import Scheme
-from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot, TrainingData
-
-POSITIVE_ONLY = 0.1  # prior of a positive among unlabelled pairs, where the log holds no explicit no
+from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Similarity, Slot, TrainingData
 
 
 def soft_label(
@@ -44,61 +42,73 @@ def soft_label(
 class IDL:
     """A refiner: writes (10), detached, into the labels of unlabelled candidates; BCE on them is (7).
 
-    On positive-only data the published form labels everything positive in the end (docs/methods/idl-ig.md):
-    there `prior` and `warmup` default to .1 and 1 epoch; with explicit noes to .5 and 0, the authors' setting.
+    With the authors' prior of .5 and no warm-up, positive-only data are all labelled yes in the end, and with
+    explicit noes half of the catalogue is. Notes for the log: mean p of the unlabelled candidates, and the
+    share with p > 1/2.
     """
 
-    prior: float | None = None
-    sharpness: float = 2.0
-    warmup: float | None = None  # epochs in which unlabelled candidates count as noes
-    _noes: bool = field(default=False, repr=False, compare=False)
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
+    sharpness: float = 2.0  # power of the losses whose ratio is the label
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
     slot: ClassVar[Slot] = "refiner"
     needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
 
     def __post_init__(self) -> None:
-        if self.prior is not None and not 0 < self.prior < 1:
+        if not 0 < self.prior < 1:
             raise OptionError(f"prior is a share between 0 and 1, not {self.prior}")
-        if not self.sharpness > 0:
+        if not 0 < self.sharpness < float("inf"):
             raise OptionError(f"sharpness must be positive, not {self.sharpness}")
+        if not self.warmup >= 0:
+            raise OptionError(f"warmup is a number of epochs, at least 0, not {self.warmup}")
 
     def bind(self, data: TrainingData) -> Self:
-        return replace(self, _noes=len(data.noes.indices) > 0)
+        return self
 
     def starts(self, clock: Clock) -> bool:
         """Whether the warm-up is over."""
-        warmup = self.warmup if self.warmup is not None else float(not self._noes)
-        return clock.step >= warmup * clock.steps_per_epoch
+        return clock.step >= self.warmup * clock.steps_per_epoch
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
-        if not self.starts(clock):
+        unlabelled = ~scored.observed & (scored.log_weights > -torch.inf)
+        count = unlabelled.sum()
+        if not count:
             return scored
         assert isinstance(objective, CandidateObjective)
-        prior = self.prior if self.prior is not None else (0.5 if self._noes else POSITIVE_ONLY)
         logits = objective.logits(scored).detach()
-        label = soft_label(objective.under(logits, 1), objective.under(logits, 0), prior, self.sharpness)
-        unlabelled = ~scored.observed & (scored.log_weights > -torch.inf)
+        notes = {
+            "p": logits.sigmoid().where(unlabelled, 0).sum() / count,
+            "p_over_half": ((logits > 0) & unlabelled).sum() / count,
+        }
+        scored = replace(scored, notes=scored.notes | notes)
+        if not self.starts(clock):
+            return scored
+        losses = objective.under(logits, 1), objective.under(logits, 0)
+        label = soft_label(*losses, self.prior, self.sharpness)
         return replace(scored, labels=torch.where(unlabelled, label, scored.labels))
 
 
 @dataclass(frozen=True)
 class IDLScheme:
-    """Inverse dual loss (WSDM 2024)."""
+    """Inverse dual loss (Lin et al., WSDM 2024): unlabelled candidates are labelled by the model itself."""
 
     use: Literal["idl"] = "idl"
-    prior: float | None = None  # None: .5 where the log holds explicit noes, else .1
-    sharpness: float = 2.0
-    warmup: float | None = None  # epochs; None: 0 where the log holds explicit noes, else 1
-    draw: Literal["uniform", "impressions"] = "uniform"
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
+    sharpness: float = 2.0  # power of the losses whose ratio is the label
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
+    draw: Literal["uniform", "impressions"] = "uniform"  # where unlabelled candidates come from
     negatives: int = 4  # unlabelled candidates of each labelled pair
-    temperature: float = 1.0
-    similarity: Literal["dot", "cosine"] = "dot"
-    l2: float = 1e-4
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of a user's and an item's vector
+    l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+
+    def __post_init__(self) -> None:
+        if self.draw not in ("uniform", "impressions"):
+            raise OptionError(f'draw is "uniform" or "impressions", not "{self.draw}"')
 
     def build(self) -> Scheme:
         """The scheme of these options."""
-        sampler = Uniform(self.negatives) if self.draw == "uniform" else Shown(self.negatives)
         return Scheme(
-            sampler,
+            Uniform(self.negatives) if self.draw == "uniform" else Shown(self.negatives),
             BCE(self.temperature, self.similarity),
             refiners=(IDL(self.prior, self.sharpness, self.warmup),),
             regularisers=(EmbeddingNorm(self.l2),) if self.l2 else (),

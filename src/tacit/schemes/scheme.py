@@ -10,6 +10,7 @@ from tacit.errors import SchemeError
 from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.pool import Pool
+from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
 from tacit.parts.updates import Descent
 from tacit.types import (
@@ -144,9 +145,10 @@ class Scheme:
         """Raise `SchemeError`, with the mend, where a part needs what the backbone does not give."""
         for part in self.parts():
             if "vectors" in part.needs and isinstance(backbone, PairScorer):
+                how = " (l2 = 0)" if isinstance(part, EmbeddingNorm) else ""
                 raise SchemeError(
                     f"{_name(part)} needs vectors, and {_name(backbone)} scores pairs without any: "
-                    "use another backbone, or drop the part"
+                    f"use another backbone, or drop the part{how}"
                 )
             if "pairs" in part.needs and backbone.reads != "pairs":
                 raise SchemeError(
@@ -157,6 +159,11 @@ class Scheme:
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
                     "use comirec-sa, comirec-dr or mind, or drop the part"
                 )
+        if self.objective.similarity == "cosine" and isinstance(backbone, PairScorer):
+            raise SchemeError(
+                f"a cosine needs vectors, and {_name(backbone)} scores pairs without any: "
+                'use another backbone, or similarity = "dot" and a temperature of about 1'
+            )
         if self.transforms and isinstance(backbone, PairScorer):
             raise SchemeError(f"{_name(self.transforms[0])} needs vectors, and {_name(backbone)} has none")
 

@@ -22,10 +22,8 @@ class TrainingOptions:
         None  # train on train + validation for the chosen steps; None: yes, unless valid is given
     )
     checkpoint_every: int = 1000  # steps from one checkpoint to the next; at least one every 30 s
-    meta: float = 0.0  # share of the training examples held out for update rules that need a meta batch
-    spectrum: int | None = (
-        None  # epochs from one diagnosis of the embeddings in the log to the next; nothing: none
-    )
+    meta: float | None = None  # share of the examples held out for meta batches; nothing: .1 where needed
+    spectrum: int | None = None  # epochs from one diagnosis of the embeddings in the log to the next
     clip: float | None = None  # bound of the joint Euclidean norm of all gradients of a step; None: no bound
 
     def __post_init__(self) -> None:
@@ -35,7 +33,7 @@ class TrainingOptions:
                 raise OptionError(f"training.{name} must be at least 1, not {value}")
         if self.draw not in ("interactions", "users"):
             raise OptionError(f'training.draw is "interactions" or "users", not "{self.draw}"')
-        if not 0 <= self.meta < 1:
+        if self.meta is not None and not 0 <= self.meta < 1:
             raise OptionError(f"training.meta is a share in [0, 1), not {self.meta}")
         if self.clip is not None and not self.clip > 0:
             raise OptionError(f"training.clip must be above 0, or left out, not {self.clip}")

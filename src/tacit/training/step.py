@@ -52,7 +52,8 @@ class Step(nn.Module):
         losses = scheme.objective(scored)
         rows = {name: batch.weights * loss / len(batch) for name, loss in losses.items()}
         regularisers = () if plain else scheme.regularisers
-        return Terms(rows, {part.name: part(encoded, batch, candidates) for part in regularisers})
+        scalars = {part.name: part(encoded, batch, candidates) for part in regularisers}
+        return Terms(rows, scalars, losses.unlabelled_share, scored.notes)
 
 
 def _check(backbone: nn.Module) -> None:
@@ -71,7 +72,10 @@ def _check(backbone: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class StepLoss:
-    """The loss of one batch as a closure: each call sees the same candidates."""
+    """The loss of one batch as a closure: each call sees the same candidates.
+
+    Where `plain`, a loss to judge by, everything is in evaluation mode: no dropout, no buffer moves.
+    """
 
     step: Step
     batch: Batch
@@ -80,4 +84,11 @@ class StepLoss:
     plain: bool = False
 
     def __call__(self) -> Terms:
-        return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]
+        modes = [(module, module.training) for module in self.step.modules()] if self.plain else []
+        try:
+            if self.plain:
+                self.step.eval()
+            return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]
+        finally:
+            for module, training in modes:
+                module.training = training

@@ -28,6 +28,7 @@ Need = Literal[
     "pairs",
     "vectors",
     "candidates",  # sampled, beside the target
+    "labels",  # an objective that reads the labels of candidates
     "unmined",  # candidates that no miner has chosen
     "pool",  # candidates that come again: the sampler `Pool`
 ]
@@ -325,7 +326,10 @@ class Transform(Part, Protocol):
 
 @runtime_checkable
 class Objective(Part, Protocol):
-    """From scored candidates to a loss per example."""
+    """From scored candidates to a loss per example.
+
+    One that also has `one_target = True` says that it does not read the labels of candidates.
+    """
 
     catalogue: ClassVar[bool]  # wants Scored.log_rest
 

@@ -75,9 +75,11 @@ class DLI:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Sampled candidates; where the model judges itself, such as no miner chose; for memory, a pool."""
+        """Sampled candidates, such as no miner chose where the model judges itself; a pool for memory."""
         criterion = named(self.criterion)
         needs: set[Need] = {"candidates"}
+        if self.loss == "reverse":
+            needs.add("labels")
         if criterion.own:
             needs.add("unmined")
         if isinstance(criterion, Stable):

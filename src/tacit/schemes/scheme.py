@@ -61,6 +61,11 @@ class Scheme:
                     f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
                     "use bce, bpr or sampled-softmax"
                 )
+            if "labels" in part.needs and getattr(self.objective, "one_target", False):
+                raise SchemeError(
+                    f"{_name(part)} makes positives of candidates, and {_name(self.objective)} knows one "
+                    'target a row: use loss = "truncate", or bce, bpr or sampled-softmax'
+                )
             if "unmined" in part.needs and any(isinstance(other, HardestK) for other in self.refiners):
                 raise SchemeError(
                     f"{_name(part)} by the model's own score distrusts what the miner HardestK returns: "

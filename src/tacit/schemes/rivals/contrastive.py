@@ -32,6 +32,7 @@ class CosineContrastive:
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
+    one_target: ClassVar[bool] = True
     temperature: ClassVar[float] = 1.0
     similarity: ClassVar[Similarity] = "cosine"
 
@@ -59,6 +60,7 @@ class BilateralSoftmax:
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
+    one_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and self.ratio > 0):
@@ -89,6 +91,7 @@ class SmoothedSoftmax:
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
+    one_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and 0 <= self.smoothing <= 1):

@@ -28,7 +28,7 @@ def spectrum(
     threads: shared.Threads = None,
     version: shared.Version = False,
 ) -> None:
-    """Have the embeddings of a run collapsed? Singular values, effective rank, alignment, uniformity.
+    """Tell whether the embeddings of a run have collapsed.
 
     Trained with --set training.spectrum=1, a run knows them after every epoch.
     """

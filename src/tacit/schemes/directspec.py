@@ -7,7 +7,7 @@ Equations (1)-(11) are numbered as in docs/methods/directspec.md. Inference read
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -19,7 +19,6 @@ from tacit.data.graph import Cooccurrence
 from tacit.errors import OptionError
 from tacit.kernels.balance import Heat, softmax_means
 from tacit.kernels.neighbours import transposed
-from tacit.parts.bound import with_state
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
@@ -69,7 +68,7 @@ class DirectSpec:
     repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
     over: Literal["targets", "all"] = "targets"  # which items are balanced; others are normalised only
     shrink: float = 0.0  # (7): rows are multiplied by this times their own norm; 0: off
-    _related: ClassVar[tuple[Cooccurrence, Cooccurrence] | None] = None
+    _related: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)  # Cooccurrence
     slot: ClassVar[Slot] = "transform"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
@@ -85,7 +84,7 @@ class DirectSpec:
         if not self.gap:
             return self
         sides = Cooccurrence(data.positives), Cooccurrence(transposed(data.positives))
-        return with_state(self, _related=sides)
+        return replace(self, _related=sides)
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded:
         assert isinstance(encoded.queries, Tensor)

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from tacit.api import evaluate, fit
     from tacit.backbones.lightgcn import LightGCNConfig
     from tacit.backbones.mf import GMFConfig, MFConfig
+    from tacit.backbones.neumf import NeuMFConfig
     from tacit.data.interactions import Interactions
     from tacit.data.split import Split, split
     from tacit.data.synthetic import simulate
     from tacit.evaluation.compare import compare
     from tacit.gathering import DataOptions
+    from tacit.presets import idl_ig
     from tacit.run import Run, load
+    from tacit.schemes.dli import dli
+    from tacit.schemes.idl import idl
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
     from tacit.schemes.scheme import Scheme
     from tacit.training.optimizers import OptimizerOptions
@@ -29,6 +33,7 @@ _HOME = {
     "Interactions": "tacit.data.interactions",
     "LightGCNConfig": "tacit.backbones.lightgcn",
     "MFConfig": "tacit.backbones.mf",
+    "NeuMFConfig": "tacit.backbones.neumf",
     "OptimizerOptions": "tacit.training.optimizers",
     "Run": "tacit.run",
     "Scheme": "tacit.schemes.scheme",
@@ -37,8 +42,11 @@ _HOME = {
     "bce": "tacit.schemes.plain",
     "bpr": "tacit.schemes.plain",
     "compare": "tacit.evaluation.compare",
+    "dli": "tacit.schemes.dli",
     "evaluate": "tacit.api",
     "fit": "tacit.api",
+    "idl": "tacit.schemes.idl",
+    "idl_ig": "tacit.presets",
     "load": "tacit.run",
     "sampled_softmax": "tacit.schemes.plain",
     "simulate": "tacit.data.synthetic",
@@ -54,6 +62,7 @@ __all__ = [
     "Interactions",
     "LightGCNConfig",
     "MFConfig",
+    "NeuMFConfig",
     "OptimizerOptions",
     "Run",
     "Scheme",
@@ -62,8 +71,11 @@ __all__ = [
     "bce",
     "bpr",
     "compare",
+    "dli",
     "evaluate",
     "fit",
+    "idl",
+    "idl_ig",
     "load",
     "sampled_softmax",
     "simulate",

@@ -1,13 +1,15 @@
 """The table of defaults: what a run does where its user says nothing.
 
-What has been measured for them, and what has not yet, stands in docs/defaults.md.
+What has been measured for them, and what has not yet, stands in docs/defaults.md. Rows of dli repeat those of
+bce, its usual objective: nothing was measured for them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import Name
 
 
@@ -28,24 +30,66 @@ class Suggested:
 SMALL = {"scale": 0.01}
 SAMPLED = {"negatives": 16, "l2": 0.01}
 SHARP = {"temperature": 0.15}
+LABELLED = {"negatives": 8, "l2": 0.01}
+NO_VECTORS = {"negatives": 4, "l2": 0.0}
+PUBLISHED = Suggested("adam", 0.001, 4096, 100, 5, NO_VECTORS)
 TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
+    ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
     ("gmf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
-    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
+    ("gmf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
     ("lightgcn", "bpr"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "idl-ig"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "sampled-softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
     ("lightgcn", "softmax"): Suggested("adam", 0.01, 2048, 60, 3, SHARP),
+    ("mf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("mf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("lightgcn", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("lightgcn", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("lightgcn", "dli"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("gmf", "directspec"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("gmf", "directspec-plus"): Suggested("adam", 0.001, 1024, 150, 10),
+    ("neumf", "bpr"): PUBLISHED,
+    ("neumf", "bce"): PUBLISHED,
+    ("neumf", "idl"): PUBLISHED,
+    ("neumf", "idl-ig"): PUBLISHED,
+    ("neumf", "sampled-softmax"): replace(
+        PUBLISHED, scheme={"negatives": 16, "shared": False, "similarity": "dot", "temperature": 1.0}
+    ),
+    ("neumf", "dli"): PUBLISHED,
 }
-BEST_SCHEME = {"lightgcn": "bpr"}  # by backbone; a propagation a step wants the large batches of bpr
+KIN = {  # whose training options a scheme without a row of its own takes
+    "t-ce": "bce",
+    "r-ce": "bce",
+    "dns": "bpr",
+    "ccl": "sampled-softmax",
+    "bsl": "sampled-softmax",
+    "label-smoothing": "sampled-softmax",
+    "directau": "directspec-plus",
+}
+# By backbone. A propagation a step wants the large batches of bpr; bce is the loss of the paper of NeuMF.
+BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
-RATES = {"row-adagrad": 0.1, "row-adam": 0.005, "lazy-adam": 0.005, "adam": 0.005}  # of another optimiser
+RATES = {
+    "row-adagrad": 0.1,
+    "row-adam": 0.005,
+    "lazy-adam": 0.005,
+    "adam": 0.005,
+    "sgd": 0.1,
+}  # of another optimiser
 
 
 def usual_scheme(backbone: str) -> str:
@@ -53,6 +97,14 @@ def usual_scheme(backbone: str) -> str:
     return BEST_SCHEME.get(backbone, "sampled-softmax")
 
 
+def usual_meta(scheme: Scheme) -> float:
+    """Share of the training examples that is held out for meta batches: a tenth, where any are needed."""
+    return 0.1 if scheme.update.needs_meta else 0.0
+
+
 def suggested(backbone: str, scheme: str) -> Suggested:
     """Defaults of this backbone under this scheme; a cautious fallback for one's own parts."""
-    return TABLE.get((backbone, scheme), FALLBACK)
+    if (backbone, scheme) in TABLE:
+        return TABLE[backbone, scheme]
+    kin = TABLE.get((backbone, KIN.get(scheme, "")), FALLBACK)
+    return replace(kin, scheme={})

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int32
 
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
@@ -20,7 +22,9 @@ from tacit.kernels.threads import computing_with, counts
 from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
+from tacit.spectra import SpectrumTrace
 from tacit.storage import read_json
+from tacit.training.alarms import Alarms
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
 from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore, threads_of
 from tacit.training.fit import Position, fit
@@ -130,6 +134,14 @@ def _phase(
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
     position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
+    watching.append(Alarms())
+    if plan.spectrum is not None:
+        if log is None:
+            raise OptionError(
+                "training.spectrum writes into the log of a run folder: give one with out, or pass a "
+                "tacit.spectra.SpectrumTrace among the callbacks"
+            )
+        watching.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
     if progress:
         watching.append(Progress("search", stopping) if search else Progress("refit"))
     keeper = None
@@ -182,18 +194,24 @@ def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | N
     if isinstance(plan.scheme.objective, CandidateObjective) and data.labels is not None:
         shown = np.zeros(len(data), bool) if data.shown is None else data.shown
         rows = np.flatnonzero(~shown)
+    make = partial(PairLoader.of, data, batch_size=plan.batch_size, over_users=plan.over_users)
     if not plan.meta:
-        return PairLoader.of(data, rows, plan.batch_size, plan.seed), None
-    key = derived_key(plan.seed, META_SPLIT)
-    order = np.random.default_rng(key).permutation(len(rows))
-    cut = max(round(len(rows) * plan.meta), 1)
-    meta, rest = np.sort(rows[order[:cut]]), np.sort(rows[order[cut:]])
-    if len(rest) == 0:
-        raise OptionError(f"training.meta = {plan.meta} leaves no examples to train on: lower it")
-    return (
-        PairLoader.of(data, rest, plan.batch_size, plan.seed),
-        PairLoader.of(data, meta, plan.batch_size, plan.seed + 1),
-    )
+        return make(rows, seed=plan.seed), None
+    held = _held_out(data.users[rows], plan.meta, derived_key(plan.seed, META_SPLIT))
+    if held.all() or not held.any():
+        side, mend = ("to train on", "lower") if held.all() else ("for meta batches", "raise")
+        raise OptionError(f"training.meta = {plan.meta} leaves no examples {side}: {mend} it")
+    return make(rows[~held], seed=plan.seed), make(rows[held], seed=plan.seed + 1)
+
+
+def _held_out(users: Int32[np.ndarray, "n"], share: float, key: int) -> Bool[np.ndarray, "n"]:
+    """True for a share of the rows, random ones, and of each user's rows to within one."""
+    chance = np.random.default_rng(key)
+    order = np.lexsort((chance.random(len(users)), users))
+    steps = np.floor(chance.random() + share * np.arange(len(users) + 1))
+    held = np.zeros(len(users), bool)
+    held[order] = np.diff(steps) > 0
+    return held
 
 
 def _no_validation(step: Step) -> dict[str, float]:

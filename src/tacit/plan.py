@@ -32,6 +32,7 @@ class Plan:
     rate: float
     decay: float
     batch_size: int
+    over_users: bool
     epochs: int
     patience: int
     validate_every: int
@@ -39,6 +40,7 @@ class Plan:
     refit: bool
     meta: float
     checkpoint_every: int
+    spectrum: int | None
     seed: int
     config: dict[str, Any]
     facts: dict[str, Any]

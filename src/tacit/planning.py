@@ -11,7 +11,7 @@ import torch
 
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.defaults import RATES, suggested, usual_scheme
+from tacit.defaults import RATES, suggested, usual_meta, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
@@ -43,7 +43,7 @@ def made(
     material = gathered(train, valid, valid_history, options, seed, earlier)
     if scheme is None:
         scheme = usual_scheme(_use(backbone))
-        _log.info("no scheme named: %s ranks best on validation parts (docs/defaults.md)", scheme)
+        _log.info("no scheme named: %s, as docs/defaults.md says", scheme)
     names = _use(backbone), _use(scheme)
     table = suggested(*names)
     config, make = _backbone(backbone, table.backbone)
@@ -58,7 +58,15 @@ def made(
             *(rate, table.optimizer),
         )
     decay = optimizer.decay or table.decay
+    over_users = training.draw == "users"
     refit = (valid is None) if training.refit is None else training.refit
+    meta = usual_meta(built) if training.meta is None else training.meta
+    if meta and training.meta is None:
+        _log.info(
+            "%g %% of the training examples are held out for the meta batches of %s; training.meta sets "
+            "another share",
+            *(100 * meta, type(built.update).__name__),
+        )
     values = {
         "epochs": training.epochs or table.epochs,
         "batch_size": training.batch_size or table.batch_size,
@@ -73,7 +81,13 @@ def made(
         "data": asdict(options),
         "backbone": config,
         "scheme": options_of(preset),
-        "training": {**asdict(training), **values, "refit": refit},
+        "training": {
+            **asdict(training),
+            **values,
+            "refit": refit,
+            "meta": meta,
+            "draw": "users" if over_users else None,
+        },
         "optimizer": {"use": name, "rate": rate, "decay": None if decay == 1 else decay},
         "seed": seed,
         "start": None if start is None else str(start),
@@ -95,11 +109,13 @@ def made(
         optimizer=name,
         rate=rate,
         decay=decay,
+        over_users=over_users,
         validate_every=training.validate_every,
         metric=training.metric,
         refit=refit,
-        meta=training.meta,
+        meta=meta,
         checkpoint_every=training.checkpoint_every,
+        spectrum=training.spectrum,
         seed=seed,
         config=recorded,
         facts=material.facts,

@@ -1,19 +1,84 @@
-"""The lists of names: a union of backbone configurations, and one of scheme presets; and options as JSON."""
+"""The lists of names, the preset that composes two methods, and options as JSON.
+
+The lists are a union of backbone configurations and one of scheme presets.
+"""
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.backbones.neumf import NeuMFConfig
 from tacit.errors import OptionError
+from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
+from tacit.schemes.dli import DLIScheme
+from tacit.schemes.idl import IDLScheme, idl
+from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
+from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
+from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
+from tacit.schemes.rivals.directau import DirectAUScheme
+from tacit.schemes.rivals.dns import DNSScheme
 from tacit.schemes.scheme import Scheme
+from tacit.types import Similarity
 
-BackboneConfig = MFConfig | GMFConfig | LightGCNConfig
-SchemePreset = BPRScheme | BCEScheme | SampledSoftmaxScheme | SoftmaxScheme
+
+@dataclass(frozen=True)
+class IDLIGScheme:
+    """Inverse dual loss under the inverse gradient (Lin et al., WSDM 2024): meta batches may reverse it."""
+
+    use: Literal["idl-ig"] = "idl-ig"
+    prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
+    sharpness: float = 2.0  # power of the losses whose ratio is the label
+    warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
+    decide: Literal["dot", "probe"] = "dot"  # by a product of gradients, or by steps either way
+    direction: Literal["identity", "sign"] | None = None  # d(g); nothing: identity by dot, sign by probe
+    rule: Literal["gradient", "explore"] = "gradient"  # step on g_L + s g_U, or the authors' exploration
+    eta: float | None = None  # length of a probe; nothing: .001, the authors'
+    dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
+    groups: int = 1  # parts of the unlabelled rows, each decided by itself
+    judge: Literal["sampled", "labelled"] = "sampled"  # meta loss with sampled noes, or of labelled pairs
+    draw: Literal["uniform", "impressions"] = "uniform"  # where unlabelled candidates come from
+    negatives: int = 4  # unlabelled candidates of each labelled pair
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of a user's and an item's vector
+    l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        options = {name: value for name, value in vars(self).items() if name != "use"}
+        update = ("decide", "direction", "rule", "eta", "dead_zone", "groups", "judge")
+        rule = {name: options.pop(name) for name in update}
+        return idl(**options).with_(InverseGradient(**rule, warmup=self.warmup))
+
+
+def idl_ig(**options: Any) -> Scheme:
+    """Scheme of `IDLIGScheme(**options)`."""
+    return IDLIGScheme(**options).build()
+
+
+BackboneConfig = MFConfig | GMFConfig | LightGCNConfig | NeuMFConfig
+SchemePreset = (
+    BPRScheme
+    | BCEScheme
+    | SampledSoftmaxScheme
+    | SoftmaxScheme
+    | DirectSpecScheme
+    | DirectSpecPlusScheme
+    | DLIScheme
+    | IDLScheme
+    | IDLIGScheme
+    | TCEScheme
+    | RCEScheme
+    | DNSScheme
+    | DirectAUScheme
+    | CCLScheme
+    | BSLScheme
+    | SmoothedScheme
+)
 
 
 def by_name(union: Any, name: str, what: str) -> Any:

@@ -203,7 +203,8 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     evidence = Evidence(**matrices, item_counts=counts, moments=moments)
     trained: Mapping[str, Any] = config["backbone"]
     if "use" in trained:
-        backbone = by_name(BackboneConfig, trained["use"], "backbone")(**trained)
+        options = {name: tuple(v) if isinstance(v, list) else v for name, v in trained.items()}
+        backbone = by_name(BackboneConfig, trained["use"], "backbone")(**options)
     elif backbone is None:
         raise ArtifactError(
             f"{folder}: trained with the backbone {trained.get('class')}, never imported from an artifact: "

@@ -7,7 +7,7 @@ S sequences, L their length. Ids are rows (dense integers from 0); external ids 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from tacit.kernels.rows import Rows
 
 Slot = Literal["sampler", "transform", "refiner", "objective", "regulariser", "update"]
-Need = Literal["routing", "candidate_loss", "local_items", "meta_batch", "pairs", "vectors"]
+Need = Literal[
+    "routing",
+    "candidate_loss",
+    "local_items",
+    "meta_batch",
+    "pairs",
+    "vectors",
+    "candidates",  # sampled, beside the target
+    "labels",  # an objective that reads the labels of candidates
+    "unmined",  # candidates that no miner has chosen
+    "pool",  # candidates that come again: the sampler `Pool`
+]
 Similarity = Literal["dot", "cosine"]
 
 
@@ -217,6 +228,7 @@ class Scored:
     log_q: Float[Tensor, "Q C"]
     observed: Bool[Tensor, "Q C"]  # the log speaks: refiners leave these alone
     log_rest: Float[Tensor, "Q"] | None = None  # log-sum-exp over the catalogue without the target
+    notes: dict[str, Tensor] = field(default_factory=dict)  # numbers for the log, no part of a loss
 
     @cached_property
     def items(self) -> Int[Tensor, "Q C"]:
@@ -236,10 +248,15 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Per-example losses, never reduced. `unlabelled` is None where a loss cannot be split."""
+    """Per-example losses, never reduced. `unlabelled` is None where a loss cannot be split.
+
+    `unlabelled_share`: of the cells that the mean is over, the share of the unlabelled ones. A part of the
+    loss divided by its share is the mean over its own cells. None: each part is such a mean already.
+    """
 
     labelled: Float[Tensor, "Q"]
     unlabelled: Float[Tensor, "Q"] | None = None
+    unlabelled_share: Float[Tensor, ""] | None = None
 
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """(name, tensor) of the parts that are there."""
@@ -250,10 +267,15 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Named terms of one step: `rows` hold weight * loss / Q, so that their sum is the mean."""
+    """Named terms of one step: `rows` hold weight * loss / Q, so that their sum is the mean.
+
+    `unlabelled_share` as in `Losses`; `notes` are numbers for the log, no part of the total.
+    """
 
     rows: dict[str, Tensor]
     scalars: dict[str, Tensor]
+    unlabelled_share: Float[Tensor, ""] | None = None
+    notes: dict[str, Tensor] = field(default_factory=dict)
 
     def total(self) -> Float[Tensor, ""]:
         """Sum of everything: what is minimised."""
@@ -261,9 +283,9 @@ class Terms:
         return torch.stack(parts).sum() if len(parts) > 1 else parts[0]
 
     def values(self) -> dict[str, float]:
-        """Each term as a number, for logs and for the check that all are finite."""
+        """Each term and note as a number, for logs and for the check that all are finite."""
         numbers = {name: float(rows.detach().sum()) for name, rows in self.rows.items()}
-        return numbers | {name: float(scalar.detach()) for name, scalar in self.scalars.items()}
+        return numbers | {n: float(value.detach()) for n, value in (self.scalars | self.notes).items()}
 
 
 Closure = Callable[[], Terms]
@@ -277,7 +299,11 @@ class Part(Protocol):
     """Anything that fills a slot. Options come by the constructor, data by `bind`."""
 
     slot: ClassVar[Slot]
-    needs: ClassVar[frozenset[Need]]
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What must be there; of the class, or of the options chosen."""
+        ...
 
     def bind(self, data: TrainingData) -> Self:
         """The part made ready for this data; itself where it needs none."""
@@ -300,7 +326,10 @@ class Transform(Part, Protocol):
 
 @runtime_checkable
 class Objective(Part, Protocol):
-    """From scored candidates to a loss per example."""
+    """From scored candidates to a loss per example.
+
+    One that also has `one_target = True` says that it does not read the labels of candidates.
+    """
 
     catalogue: ClassVar[bool]  # wants Scored.log_rest
 

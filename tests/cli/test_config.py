@@ -8,11 +8,16 @@ import pytest
 
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
+from tacit.backbones.neumf import NeuMFConfig
 from tacit.cli.config import Config, EvaluationOptions, read
 from tacit.defaults import TABLE
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
+from tacit.presets import IDLIGScheme
+from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
 
 WHOLE = """
@@ -257,7 +262,63 @@ def test_a_module_that_is_not_there_is_named() -> None:
         read(backbone="no_such_module:Thing")
 
 
+def test_dli_is_a_scheme_and_a_part_of_one(tmp_path: Path) -> None:
+    text = '[scheme]\nuse = "dli"\nloss = "reverse"\ncriterion = "graph-filter"'
+    (refiner,) = read(written(tmp_path, text)).scheme.build().refiners
+    assert refiner == DLI("reverse", "graph-filter")
+    text = '[[scheme.also]]\nuse = "dli"\nstrengths = [1.0, 0.25]\ncriterion = "loss"\ngate = 0.6'
+    (refiner,) = read(written(tmp_path, text), scheme="bpr").scheme.build().refiners
+    assert refiner == DLI(strengths=(1.0, 0.25), criterion="loss", gate=0.6)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'criterion = "neighbor"',
+            'scheme.also.criterion must be .*, not "neighbor"; did you mean "neighbour"',
+        ),
+        ("_bound = 3", "unknown option scheme.also._bound"),
+        ("rate = 2.0", "rate must lie between 0 and 1"),
+    ],
+)
+def test_mistakes_in_the_part_are_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message) as told:
+        read(written(tmp_path, f'[[scheme.also]]\nuse = "dli"\n{line}'), scheme="bpr")
+    assert "isinstance" not in str(told.value)
+
+
 def test_options_of_every_scheme_are_its_fields() -> None:
     config = read(scheme="sampled-softmax", settings=["scheme.negatives=3", "scheme.correction=false"])
     assert isinstance(config.scheme, SampledSoftmaxScheme)
     assert (config.scheme.negatives, config.scheme.correction) == (3, False)
+
+
+COMPOSED = """
+[scheme]
+use = "bce"
+[[scheme.also]]
+use = "idl"
+prior = 0.2
+[[scheme.also]]
+use = "inverse-gradient"
+decide = "probe"
+direction = "sign"
+"""
+
+
+def test_idl_and_the_inverse_gradient_join_a_scheme_in_a_file(tmp_path: Path) -> None:
+    scheme = read(written(tmp_path, COMPOSED)).scheme.build()
+    assert scheme.refiners == (IDL(prior=0.2),)
+    assert scheme.update == InverseGradient("probe", "sign")
+
+
+def test_the_preset_of_both_is_read_over_the_table() -> None:
+    config = read(scheme="idl-ig", settings=["scheme.decide=probe", "scheme.eta=0.01"])
+    assert config.scheme == IDLIGScheme(**TABLE["mf", "idl-ig"].scheme, decide="probe", eta=0.01)
+
+
+def test_neumf_is_read_with_its_layers(tmp_path: Path) -> None:
+    config = read(written(tmp_path, '[backbone]\nuse = "neumf"\nhidden = [32, 16, 8]\n'))
+    assert config.backbone == NeuMFConfig(hidden=(32, 16, 8))
+    assert config.scheme == BCEScheme(**TABLE["neumf", "bce"].scheme)

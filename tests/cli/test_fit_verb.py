@@ -63,7 +63,15 @@ def test_one_seed_gives_one_model(tacit: Tacit, place: Place, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("backbone", "scheme"),
-    [("mf", "bce"), ("gmf", "sampled-softmax"), ("lightgcn", "bpr"), ("mf", "softmax")],
+    [
+        ("mf", "bce"),
+        ("gmf", "sampled-softmax"),
+        ("lightgcn", "bpr"),
+        ("mf", "softmax"),
+        ("lightgcn", "idl"),
+        ("gmf", "idl-ig"),
+        ("neumf", "idl-ig"),
+    ],
 )
 def test_names_of_the_line_are_trained(
     tacit: Tacit, place: Place, tmp_path: Path, backbone: str, scheme: str

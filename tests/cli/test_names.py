@@ -14,8 +14,16 @@ import pytest
 import tacit.backbones
 import tacit.parts
 import tacit.schemes
+from helpers.tiny import random_data, seeded
+from tacit.backbones.neumf import NeuMFConfig
 from tacit.cli import fit, names
-from tacit.defaults import TABLE
+from tacit.defaults import KIN, TABLE
+from tacit.errors import SchemeError
+from tacit.parts.updates import Descent
+from tacit.presets import IDLIGScheme
+from tacit.schemes.plain import softmax
+from tacit.training.step import Step
+from tacit.types import UpdateRule
 
 UNIONS = {"backbone": names.Backbone, "scheme": names.SchemeChoice, "also": names.AlsoPart}
 MEMBERS = [(kind, name) for kind, union in UNIONS.items() for name in names.members(union)]
@@ -29,12 +37,16 @@ def classes(package: ModuleType) -> Iterator[type]:
                 yield thing
 
 
+COMPOSED = {IDLIGScheme}  # of two methods, which do not know each other
+
+
 @pytest.mark.parametrize(
-    ("union", "package"), [(names.Backbone, tacit.backbones), (names.SchemeChoice, tacit.schemes)]
+    ("union", "package", "more"),
+    [(names.Backbone, tacit.backbones, set()), (names.SchemeChoice, tacit.schemes, COMPOSED)],
 )
-def test_the_union_is_the_folder(union: Any, package: ModuleType) -> None:
+def test_the_union_is_the_folder(union: Any, package: ModuleType, more: set[type]) -> None:
     there = {kind for kind in classes(package) if is_dataclass(kind) and hasattr(kind, "use")}
-    assert set(names.members(union).values()) == there
+    assert set(names.members(union).values()) == there | more
 
 
 def test_every_part_that_a_scheme_may_add_is_in_the_union() -> None:
@@ -42,8 +54,9 @@ def test_every_part_that_a_scheme_may_add_is_in_the_union() -> None:
         kind
         for package in (tacit.parts, tacit.schemes)
         for kind in classes(package)
-        if getattr(kind, "slot", None) in ("transform", "refiner", "regulariser")
+        if getattr(kind, "slot", None) in ("transform", "refiner", "regulariser", "update")
     }
+    addable -= {UpdateRule, Descent}  # what every scheme has
     assert set(names.members(names.AlsoPart).values()) == addable
 
 
@@ -72,4 +85,18 @@ def test_help_names_them_all(kind: str) -> None:
 
 def test_every_pair_has_its_row_in_the_table_of_defaults() -> None:
     pairs = {(b, s) for b in names.members(names.Backbone) for s in names.members(names.SchemeChoice)}
-    assert set(TABLE) == pairs
+    without_vectors = {("neumf", scheme) for scheme in ("softmax", "directspec", "directspec-plus")}
+    assert {(backbone, KIN.get(scheme, scheme)) for backbone, scheme in pairs} == set(TABLE) | without_vectors
+
+
+@pytest.mark.parametrize(("backbone", "scheme"), sorted(TABLE))
+def test_every_row_of_the_table_of_defaults_can_be_built(backbone: str, scheme: str) -> None:
+    table, data = TABLE[backbone, scheme], random_data(0)
+    made = names.members(names.Backbone)[backbone](**table.backbone).build(data, seeded())
+    preset = names.members(names.SchemeChoice)[scheme](**table.scheme)
+    Step(made, preset.build().bind(data))
+
+
+def test_a_scorer_of_pairs_and_the_catalogue_do_not_go_together() -> None:
+    with pytest.raises(SchemeError, match="CatalogueSoftmax needs vectors, and NeuMF scores pairs"):
+        softmax(similarity="dot").check(NeuMFConfig().build(random_data(0), seeded()))

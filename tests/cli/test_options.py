@@ -22,7 +22,8 @@ SECTIONS = [type(value) for value in vars(config.read()).values() if is_dataclas
 @pytest.mark.parametrize("kind", [*KINDS, *SECTIONS], ids=lambda kind: kind.__name__)
 def test_every_option_has_a_meaning(kind: type) -> None:
     found = options(kind)
-    assert [option.name for option in found] == [field.name for field in fields(kind) if field.init]
+    public = [field.name for field in fields(kind) if field.init and not field.name.startswith("_")]
+    assert [option.name for option in found] == public
     assert not [option.name for option in found if not option.meaning and option.name != "use"]
 
 
@@ -53,3 +54,18 @@ def test_the_listing_is_a_configuration(tacit: Tacit, tmp_path: Path) -> None:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text("utf-8") == page(), "run make docs"
+
+
+@pytest.mark.parametrize(("scheme", "share"), [("bce", 0.0), ("idl", 0.0), ("idl-ig", 0.1)])
+def test_the_share_of_meta_batches_is_listed_as_the_scheme_needs_it(scheme: str, share: float) -> None:
+    said = {
+        f"{section}.{option.name}": option.value for section, option in listing(config.read(scheme=scheme))
+    }
+    assert said["training.meta"] == share
+
+
+def test_what_is_set_to_nothing_is_listed_so() -> None:
+    found = listing(config.read(scheme="idl-ig", settings=["training.meta=0.0"]))
+    assert ("training", 0.0) in [
+        (section, option.value) for section, option in found if option.name == "meta"
+    ]

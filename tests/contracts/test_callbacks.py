@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.callbacks import CallbackContract
+from tacit.training.alarms import Alarms
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
 
 
@@ -24,3 +25,8 @@ class TestJsonLog(CallbackContract):
 class TestProgress(CallbackContract):
     def make(self, folder):
         return Progress()
+
+
+class TestAlarms(CallbackContract):
+    def make(self, folder):
+        return Alarms()

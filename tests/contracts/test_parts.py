@@ -14,11 +14,21 @@ from contracts.parts import (
     TransformContract,
     UpdateRuleContract,
 )
+from helpers.tiny import random_data
+from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
+from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
 from tacit.parts.updates import Descent
+from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
+from tacit.schemes.rivals.directau import Alignment, Uniformity
 from tacit.scoring import LocalItems
 
 
@@ -59,6 +69,34 @@ class TestMixed(SamplerContract):
     part = Mixed((Uniform(2), Popularity(2), Shown(1), Explicit(1)))
 
 
+class TestPool(SamplerContract):
+    part = Pool(3, size=8)
+
+
+class TestPoolOfEverything(SamplerContract):
+    part = Pool(3, size=1000, seed=5)
+
+
+class TestLatentOff(SamplerContract):
+    part = Latent(Uniform(3), share=0.0)
+
+
+class TestLatent(SamplerContract):
+    part = Latent(Uniform(3), share=0.5)
+
+    def test_targets_are_the_batchs(self):
+        """Or unknown to their user: what takes their place."""
+        found, told = self.candidates().targets, self.batch.targets
+        turned = found != told
+        assert 0 < turned.sum() < len(told)
+        pairs = zip(self.batch.users[turned].tolist(), found[turned].tolist(), strict=True)
+        assert not any(item in self.data.known.row(user) for user, item in pairs)
+
+
+class TestLatentShared(TestLatent):
+    part = Latent(Uniform(8, shared=True), share=0.5)
+
+
 class TestNothing(SamplerContract):
     part = Nothing()
     drawn = False
@@ -81,6 +119,10 @@ class TestSampledSoftmaxUncorrected(ObjectiveContract):
     part = SampledSoftmax(0.2, "cosine", correction=False)
 
 
+class TestSampledSoftmaxJoint(ObjectiveContract):
+    part = SampledSoftmax(joint=True)
+
+
 class TestCatalogueSoftmax(ObjectiveContract):
     part = CatalogueSoftmax()
 
@@ -92,6 +134,30 @@ class TestPositiveOnly(ObjectiveContract):
 
 class TestHardestK(RefinerContract):
     part = HardestK(2)
+
+
+class TestDLIByNeighbours(RefinerContract):
+    part = DLI(growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
+
+
+class TestDLIByGraphFilter(RefinerContract):
+    part = DLI("reverse", "graph-filter", growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
+
+
+class TestDLIByMargin(RefinerContract):
+    part = DLI("reverse", "margin", warmup=0.0, growth=0.0, rate=0.5, gate=0.0)
+
+
+class TestDLIByStability(RefinerContract):
+    part = DLI(criterion="stable", warmup=0.0, growth=0.0, rate=0.5)
+    data = random_data(0, n_items=40)
+
+
+class TestDLIByLossInRows(RefinerContract):
+    part = DLI(criterion="loss", warmup=0.0, growth=0.0, rate=0.5, scope="row", min_keep=2)
+    objective = BCE()
 
 
 class TestEmbeddingNorm(RegulariserContract):
@@ -124,3 +190,72 @@ class Scaled:
 
 class TestScaled(TransformContract):
     part = Scaled()
+
+
+class TestDirectSpecLinear(TransformContract):
+    part = DirectSpec("linear")
+
+
+class TestDirectSpecPlus(TransformContract):
+    part = DirectSpec("softmax", gap=0.5)
+
+
+class TestDirectSpecOverAll(TransformContract):
+    part = DirectSpec("softmax", over="all", iterations=2)
+
+
+class TestTruncatedLoss(RefinerContract):
+    part = TruncatedLoss()
+    objective = BCE()
+    trusts_targets = False
+
+
+class TestReweightedLoss(RefinerContract):
+    part = ReweightedLoss()
+    objective = BCE()
+    trusts_targets = False
+
+
+class TestCosineContrastive(ObjectiveContract):
+    part = CosineContrastive()
+    pushes_all = False
+
+
+class TestBilateralSoftmax(ObjectiveContract):
+    part = BilateralSoftmax()
+
+
+class TestSmoothedSoftmax(ObjectiveContract):
+    part = SmoothedSoftmax()
+    pushes_all = False
+
+
+class TestAlignment(ObjectiveContract):
+    part = Alignment()
+    ranks = False
+
+
+class TestUniformity(RegulariserContract):
+    part = Uniformity()
+
+
+class TestIDL(RefinerContract):
+    part = IDL(prior=0.5, warmup=0.0)
+    objective = BCE()
+
+
+class TestIDLInItsWarmUp(RefinerContract):
+    part = IDL()
+    objective = BCE()
+
+
+class TestInverseGradient(UpdateRuleContract):
+    part = InverseGradient()
+
+
+class TestProbingInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", groups=2)
+
+
+class TestExploringInverseGradient(UpdateRuleContract):
+    part = InverseGradient("probe", rule="explore")

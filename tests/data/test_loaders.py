@@ -82,3 +82,28 @@ def test_shuffling_leaves_the_global_generator():
     state = torch.random.get_rng_state()
     list(loader().epoch(0))
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def over_users(seed: int = 0) -> PairLoader:
+    return PairLoader.of(DATA, ROWS, 10, seed, over_users=True)
+
+
+def test_drawn_over_users_each_user_is_as_likely():
+    drawn = np.concatenate([DATA.users[rows_of(over_users().epoch(epoch))] for epoch in range(400)])
+    counts = np.bincount(drawn, minlength=15)[np.bincount(DATA.users, minlength=15) > 0]
+    assert counts.min() > 0.9 * counts.mean()
+    assert counts.max() < 1.1 * counts.mean()
+
+
+def test_drawn_over_users_each_of_their_examples_comes():
+    drawn = {row for epoch in range(100) for row in rows_of(over_users().epoch(epoch))}
+    assert drawn == set(ROWS.tolist())
+
+
+def test_an_epoch_over_users_is_as_long():
+    assert len(rows_of(over_users().epoch(0))) == 53
+
+
+def test_an_epoch_over_users_resumed_yields_the_rest_of_it():
+    whole = [batch.rows.tolist() for batch in over_users().epoch(2)]
+    assert [batch.rows.tolist() for batch in over_users().epoch(2, 3)] == whole[3:]

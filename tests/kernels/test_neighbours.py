@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from helpers.matrices import csr_of, random_csr
-from tacit.kernels.neighbours import ItemGraph, sum_dense_rows, sum_rows, transposed
+from tacit.kernels.neighbours import (
+    ItemGraph,
+    NearItems,
+    nearest_on_graph,
+    sum_dense_rows,
+    sum_rows,
+    transposed,
+)
 from tacit.types import CSR
 
 
@@ -51,3 +58,30 @@ def test_an_empty_history_adds_nothing(matrix: CSR) -> None:
     scores = np.ones((1, 17), np.float32)
     ItemGraph.of(matrix).add_to(scores, csr_of([[]], 17))
     assert (scores == 1).all()
+
+
+def table_of(near: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    table = np.zeros((len(near), len(near)))
+    for item, (row, row_weights) in enumerate(zip(near, weights, strict=True)):
+        table[item, row[row >= 0]] = row_weights[row >= 0]
+    return table
+
+
+@pytest.mark.parametrize("k", [3, 16])
+def test_the_nearest_on_the_graph_have_the_largest_products(matrix: CSR, k: int) -> None:
+    rows = dense(matrix)
+    normal = rows / np.sqrt(np.maximum(rows.sum(1), 1))[:, None] / np.sqrt(np.maximum(rows.sum(0), 1))
+    whole = normal.T @ normal
+    np.fill_diagonal(whole, 0)
+    found = table_of(*nearest_on_graph(ItemGraph.of(matrix), k))
+    np.testing.assert_allclose(found[found > 0], whole[found > 0], atol=1e-6)
+    np.testing.assert_allclose(np.sort(found, 1)[:, -k:], np.sort(whole, 1)[:, -k:], atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [3, 16])
+def test_shared_weights_are_cells_of_a_product(matrix: CSR, k: int) -> None:
+    near = nearest_on_graph(ItemGraph.of(matrix), k)
+    chance = np.random.default_rng(5)
+    users, items = chance.integers(0, 23, 40), chance.integers(0, 17, (40, 6))
+    expected = (dense(matrix) @ table_of(*near).T)[users[:, None], items]
+    np.testing.assert_allclose(NearItems.of(*near).sums(matrix, users, items), expected, atol=1e-5)

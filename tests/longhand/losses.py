@@ -53,3 +53,14 @@ def sampled_softmax(target: float, row: Row, weights: Row, labels: Row) -> float
         if label > 0:
             total += label * (logsumexp([rest, score + log(label)]) - score)
     return total / (1 + sum(labels))
+
+
+def joint_softmax(target: float, row: Row, weights: Row, labels: Row) -> float:
+    """One query. All in one denominator, against the distribution (1, labels) / (1 + their sum)."""
+    masses = [score + log(weight) for score, weight in zip(row, weights, strict=True) if weight > 0]
+    total = logsumexp([target, *masses])
+    wanted = target
+    for score, weight, label in zip(row, weights, labels, strict=True):
+        if weight * label > 0:
+            wanted += weight * label * (score + log(weight))
+    return total - wanted / (1 + sum(w * label for w, label in zip(weights, labels, strict=True)))

@@ -161,6 +161,36 @@ def test_softmax_reads_confidences_as_worked_out(build, rho, rows):
     assert SampledSoftmax()(build(rho)).labelled.tolist() == [near(rows[0]), near(rows[1])]
 
 
+@pytest.mark.parametrize(
+    ("rho", "rows"),
+    [(NONE, (1.426908, 1.907923)), (FULL, (1.026908, 1.307923)), (BY_MARGIN, (1.160242, 1.307923))],
+    ids=["none", "full", "partial"],
+)
+def test_joint_softmax_reads_confidences_as_worked_out(rho, rows):
+    assert SampledSoftmax(joint=True)(reversed_(rho)).labelled.tolist() == [near(rows[0]), near(rows[1])]
+
+
+def test_a_dropped_infinite_score_stays_out_of_the_joint_softmax():
+    at = scores().detach()
+    at[0, 2] = torch.inf
+    at.requires_grad_()
+    weights = torch.zeros(2, 5, dtype=torch.float64)
+    weights[0, 2] = -torch.inf
+    labels = tensor([[1.0, 0.5, 0, 0, 0], [1.0, 0, 0, 0, 0]])
+    loss = SampledSoftmax(joint=True)(scored_of(at, labels=labels, log_weights=weights)).labelled
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert at.grad.isfinite().all()
+
+
+def test_bpr_promotes_only_against_candidates_that_nothing_promotes():
+    labels = tensor([[1.0, 1.0, 0.5, 0.0]])
+    found = mean(BPR()(scored_of(tensor([[0.0, 1.0, 2.0, 3.0]]), labels=labels)))
+    pairs = 0.5 * longhand.softplus(2) + longhand.softplus(3)
+    promoted = longhand.softplus(3 - 1) + 0.5 * longhand.softplus(3 - 2)
+    assert found == near((pairs + promoted) / 3)
+
+
 def test_softmax_gradient_under_partial_reversal():
     at = scores()
     SampledSoftmax()(reversed_(BY_MARGIN, at)).labelled.mean().backward()
@@ -281,6 +311,8 @@ def test_every_objective_equals_its_longhand(target, row, rho, reverse):
     assert mean(BPR()(scored)) == pytest.approx(longhand.bpr([target], [row], [kept], [shown]), abs=1e-9)
     expected = longhand.sampled_softmax(target, row, kept, shown)
     assert mean(SampledSoftmax()(scored)) == pytest.approx(expected, abs=1e-9)
+    expected = longhand.joint_softmax(target, row, kept, shown)
+    assert mean(SampledSoftmax(joint=True)(scored)) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("objective", [SampledSoftmax(), BPR()], ids=repr)

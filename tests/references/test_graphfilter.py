@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from helpers.matrices import csr_of
 from helpers.tiny import Tiny, random_data, tiny
-from tacit.kernels.neighbours import ItemGraph
-from tacit.references.graphfilter import GraphFilter, right_vectors
+from tacit.references.graphfilter import GraphFilter
 from tacit.types import Queries
 
 
@@ -40,24 +38,9 @@ def test_a_rank_beyond_the_data_is_cut() -> None:
     np.testing.assert_allclose(model.score(Queries(np.arange(6))), by_hand(data, 6, 0.3), atol=2e-5)
 
 
-def test_finds_the_leading_subspace_of_a_larger_graph() -> None:
-    chance = np.random.default_rng(4)
-    groups = chance.integers(0, 6, 400), chance.integers(0, 6, 300)
-    likely = np.where(groups[0][:, None] == groups[1], 0.3, 0.02)
-    matrix = csr_of([np.flatnonzero(row).tolist() for row in chance.random((400, 300)) < likely], 300)
-    found = right_vectors(ItemGraph.of(matrix), 6)
-    dense = np.zeros((400, 300))
-    for user in range(400):
-        dense[user, matrix.row(user)] = 1
-    normal = dense / np.sqrt(dense.sum(1, keepdims=True)) / np.sqrt(dense.sum(0))
-    exact = np.linalg.svd(normal)[2][:6].T
-    np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-5)
-    np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=1e-3)
-
-
 def test_equal_data_give_equal_bits() -> None:
     one, two = (GraphFilter(rank=4).fit(random_data(2)) for _ in range(2))
-    np.testing.assert_array_equal(one.vectors, two.vectors)
+    np.testing.assert_array_equal(one.filter.vectors, two.filter.vectors)
 
 
 def test_one_user_only() -> None:

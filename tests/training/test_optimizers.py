@@ -179,11 +179,18 @@ def test_autograd_notices_the_update():
 
 
 def test_unknown_optimisers_are_named_with_the_known_ones():
-    with pytest.raises(OptionError, match='unknown optimiser "sgd"; expected row-adagrad'):
-        build("sgd", 0.1, [table()])
+    with pytest.raises(OptionError, match='unknown optimiser "momentum"; expected row-adagrad'):
+        build("momentum", 0.1, [table()])
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
 def test_rates_must_be_positive(rate):
     with pytest.raises(OptionError, match=r"optimizer\.rate must be positive"):
         OptimizerOptions(rate=rate)
+
+
+def test_sgd_takes_one_plain_step():
+    parameter = torch.nn.Parameter(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    parameter.grad = torch.tensor([[1.0, 0.0], [0.0, -2.0]])
+    build("sgd", 0.5, [parameter]).step()
+    assert parameter.tolist() == [[0.5, 2.0], [3.0, 5.0]]

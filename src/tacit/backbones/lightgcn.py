@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tacit.data.graph import bipartite
 from tacit.errors import OptionError
+from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.propagate import layer_mean
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
@@ -20,12 +21,12 @@ from tacit.types import CSR, Batch, Encoded, TrainingData, Vectors
 
 @dataclass(frozen=True)
 class LightGCNConfig:
-    """Options of `LightGCN`. `scale` is the standard deviation of the initial embeddings."""
+    """Options of `LightGCN`. `scale`: see `kernels.initial.initial_table`."""
 
     use: Literal["lightgcn"] = "lightgcn"
     dim: int = 64  # length of a user's and an item's vector
     layers: int = 3  # steps along the graph of users and items
-    scale: float = 0.1  # standard deviation of the initial embeddings
+    scale: Scale = 0.1  # standard deviation of the initial embeddings, or "xavier"
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -48,13 +49,13 @@ class LightGCN(nn.Module):
     interests = 1
 
     def __init__(
-        self, positives: CSR, dim: int, layers: int, scale: float, generator: torch.Generator
+        self, positives: CSR, dim: int, layers: int, scale: Scale, generator: torch.Generator
     ) -> None:
         super().__init__()
         self.n_users, self.n_items, self.dim, self.layers = positives.n_rows, positives.n_columns, dim, layers
         self.graph = bipartite(positives)
         self.item_degrees = np.bincount(positives.indices, minlength=self.n_items)
-        self.table = nn.Parameter(torch.randn(self.n_users + self.n_items, dim, generator=generator) * scale)
+        self.table = nn.Parameter(initial_table(self.n_users + self.n_items, dim, scale, generator))
 
     def forward(self, batch: Batch) -> Encoded:
         """Queries and items are rows of the propagated table."""

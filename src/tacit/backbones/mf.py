@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tacit.errors import OptionError
+from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows, take_rows
 from tacit.scoring import TableItems
 from tacit.types import Batch, Encoded, TrainingData, Vectors
@@ -16,11 +17,11 @@ from tacit.types import Batch, Encoded, TrainingData, Vectors
 
 @dataclass(frozen=True)
 class MFConfig:
-    """Options of `MF`. `scale` is the standard deviation of the initial embeddings."""
+    """Options of `MF`. `scale`: see `kernels.initial.initial_table`."""
 
     use: Literal["mf"] = "mf"
     dim: int = 64  # length of a user's and an item's vector
-    scale: float = 0.1  # standard deviation of the initial embeddings
+    scale: Scale = 0.1  # standard deviation of the initial embeddings, or "xavier"
     biases: bool = False  # a number for each user and item beside the vectors
 
     def __post_init__(self) -> None:
@@ -38,7 +39,7 @@ class GMFConfig:
 
     use: Literal["gmf"] = "gmf"
     dim: int = 64  # length of a user's and an item's vector
-    scale: float = 0.1  # standard deviation of the initial embeddings
+    scale: Scale = 0.1  # standard deviation of the initial embeddings, or "xavier"
     biases: bool = False  # a number for each user and item beside the vectors
 
     def __post_init__(self) -> None:
@@ -64,15 +65,15 @@ class MF(nn.Module):
         n_users: int,
         n_items: int,
         dim: int,
-        scale: float,
+        scale: Scale,
         biases: bool,
         axes: bool,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.n_users, self.n_items, self.dim = n_users, n_items, dim
-        self.user_table = nn.Parameter(torch.randn(n_users, dim, generator=generator) * scale)
-        self.item_table = nn.Parameter(torch.randn(n_items, dim, generator=generator) * scale)
+        self.user_table = nn.Parameter(initial_table(n_users, dim, scale, generator))
+        self.item_table = nn.Parameter(initial_table(n_items, dim, scale, generator))
         self.user_bias = nn.Parameter(torch.zeros(n_users, 1)) if biases else None
         self.item_bias = nn.Parameter(torch.zeros(n_items, 1)) if biases else None
         self.axes = nn.Parameter(torch.ones(dim)) if axes else None

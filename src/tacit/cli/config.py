@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own
+from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own, settable
 from tacit.defaults import suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.gathering import DataOptions
@@ -195,7 +195,7 @@ def _own(kind: Any, table: Table, section: str, where: str) -> Any:
 
 def _known(table: Table, kind: Any, section: str, where: str, more: tuple[str, ...] = ()) -> None:
     """pydantic drops unknown keys of plain dataclasses in silence; this does not."""
-    valid = sorted({option.name for option in fields(kind) if option.init} | set(more))
+    valid = sorted({option.name for option in settable(kind)} | set(more))
     for name in table:
         if name not in valid:
             hint = _nearest(name, valid) or f"; expected one of {_listed(valid)}"
@@ -228,7 +228,7 @@ def _sentence(error: ValidationError, section: str, table: Table) -> str:
     option = next(str(part) for part in problems[0]["loc"] if part in table)
     wanted = []
     for problem in problems:
-        if option in problem["loc"]:
+        if option in problem["loc"] and problem["type"] != "needs_python_object":
             expected = problem.get("ctx", {}).get("expected")
             wanted.append(EXPECTED.get(problem["type"]) or expected or problem["msg"])
     value = table[option]

@@ -24,13 +24,14 @@ def fit(
         Path | None, typer.Option(help="What validation users did before, where they are not in the log.")
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="mf (default), gmf, lightgcn, or mypackage.module:MyConfig.")
+        str | None, typer.Option(help="mf (default), gmf, lightgcn, neumf, or mypackage.module:MyConfig.")
     ] = None,
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="bpr, bce, sampled-softmax, softmax, or mypackage.module:MyScheme; "
-            "by default sampled-softmax, with lightgcn bpr."
+            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig; t-ce, "
+            "r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
+            "By default sampled-softmax, with lightgcn bpr, with neumf bce."
         ),
     ] = None,
     config: shared.ConfigFile = None,

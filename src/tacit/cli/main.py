@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from tacit.cli import data, evaluate, fit, output, recommend, shared
+from tacit.cli import data, evaluate, fit, output, recommend, shared, spectrum
 from tacit.errors import Interrupted, TacitError, UserError
 
 FINE, OURS, MISTAKE, SIGNAL = 0, 1, 2, 128
@@ -33,6 +33,7 @@ app.add_typer(data.app, name="data")
 app.command("fit")(fit.fit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
+app.command("spectrum")(spectrum.spectrum)
 
 
 @app.callback()

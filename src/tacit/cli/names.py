@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -16,6 +17,12 @@ from tacit.errors import OptionError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import BackboneConfig, SchemePreset
+from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.dli import DLI
+from tacit.schemes.idl import IDL
+from tacit.schemes.ig import InverseGradient
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.schemes.rivals.directau import Uniformity
 
 
 def _use(table: Any) -> Any:
@@ -25,7 +32,15 @@ def _use(table: Any) -> Any:
 Backbone = Annotated[BackboneConfig, Field(discriminator="use")]
 SchemeChoice = Annotated[SchemePreset, Field(discriminator="use")]
 AlsoPart = Annotated[
-    Annotated[EmbeddingNorm, Tag("embedding-norm")] | Annotated[HardestK, Tag("hardest-k")],
+    Annotated[EmbeddingNorm, Tag("embedding-norm")]
+    | Annotated[HardestK, Tag("hardest-k")]
+    | Annotated[Uniformity, Tag("uniformity")]
+    | Annotated[TruncatedLoss, Tag("truncated-loss")]
+    | Annotated[ReweightedLoss, Tag("reweighted-loss")]
+    | Annotated[DirectSpec, Tag("directspec-plus")]
+    | Annotated[DLI, Tag("dli")]
+    | Annotated[IDL, Tag("idl")]
+    | Annotated[InverseGradient, Tag("inverse-gradient")],
     Discriminator(_use),
 ]
 
@@ -33,6 +48,11 @@ AlsoPart = Annotated[
 def members(union: Any) -> dict[str, type]:
     """Name and class of every member of one of the unions above."""
     return {_name(member): _class(member) for member in get_args(get_args(union)[0])}
+
+
+def settable(kind: Any) -> list[Any]:
+    """The fields of a dataclass, or of an object of one, that are options; what `bind` adds is private."""
+    return [field for field in fields(kind) if field.init and not field.name.startswith("_")]
 
 
 def _name(member: Any) -> str:

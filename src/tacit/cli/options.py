@@ -11,14 +11,15 @@ import json
 import sys
 import tokenize
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, is_dataclass
 from io import StringIO
 from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tacit.cli.config import SECTIONS, Composed, Config
-from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members
-from tacit.defaults import RATES, suggested
+from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members, settable
+from tacit.defaults import RATES, suggested, usual_meta
+from tacit.presets import scheme_of
 
 HEAD = """# Options
 
@@ -47,11 +48,7 @@ class Option:
 def options(made: Any) -> list[Option]:
     """The options of an object, or with their defaults of a class."""
     meanings = _meanings(made if isinstance(made, type) else type(made))
-    return [
-        Option(field.name, _value(made, field), meanings.get(field.name, ""))
-        for field in fields(made)
-        if field.init
-    ]
+    return [Option(field.name, _value(made, field), meanings.get(field.name, "")) for field in settable(made)]
 
 
 def _value(made: Any, field: Any) -> Any:
@@ -98,12 +95,13 @@ def listing(config: Config) -> Iterator[tuple[str, Option]]:
     filled = {f"training.{name}": getattr(table, name) for name in ("epochs", "batch_size", "patience")}
     filled["optimizer.rate"] = table.rate if chosen == table.optimizer else RATES[chosen]
     filled["optimizer.decay"] = table.decay
+    filled["training.meta"] = usual_meta(scheme_of(config.scheme))
     for section in SECTIONS:
         made = getattr(config, section)
         if isinstance(made, Composed):
             made = made.preset
         for option in options(made) if is_dataclass(made) else ():
-            value = option.value or filled.get(f"{section}.{option.name}", option.value)
+            value = filled.get(f"{section}.{option.name}") if option.value is None else option.value
             if (section, option.name) == ("optimizer", "use"):
                 value = chosen
             yield section, Option(option.name, value, option.meaning)

@@ -1,8 +1,14 @@
-"""Normalised bipartite adjacency of users and items."""
+"""Normalised bipartite adjacency of users and items; which rows of a batch share a neighbour."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from tacit.kernels.propagate import Graph
 from tacit.types import CSR
@@ -25,3 +31,22 @@ def bipartite(positives: CSR) -> Graph:
         np.concatenate([items + n_users, users[by_item]]).astype(np.int32),
         np.concatenate([weights, weights[by_item]]).astype(np.float32),
     )
+
+
+class Cooccurrence:
+    """Which rows of a sparse matrix share a column, asked for a batch: never a square matrix of all."""
+
+    def __init__(self, matrix: CSR) -> None:
+        values = np.ones(len(matrix.indices), np.int32)
+        shape = (matrix.n_rows, matrix.n_columns)
+        self._matrix = sp.csr_array((values, matrix.indices, matrix.indptr), shape)
+
+    def among(self, rows: Int[Tensor, "n"]) -> Callable[[slice], Bool[Tensor, "tile n"]]:
+        """A function from a slice of `rows` to whether each shares a column with each of `rows`."""
+        chosen = self._matrix[rows.numpy()]
+        turned = chosen.T.tocsr()
+
+        def related(tile: slice) -> Bool[Tensor, "tile n"]:
+            return torch.from_numpy((chosen[tile] @ turned).toarray() > 0)
+
+        return related

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Int64
 
 from tacit.kernels.sampling import derived_key
 from tacit.types import Batch
@@ -31,10 +31,33 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class PairLoader:
-    """Shuffled batches of (user, item) examples; the order of an epoch depends on (seed, epoch) only.
+class Owners:
+    """Which examples each user has: `examples` sorted by user, those of the g-th user from `starts[g]` on."""
 
-    `examples` are row numbers of the log, the keys of per-example tables. The last batch may be short.
+    examples: Int64[torch.Tensor, "n"]
+    starts: Int64[torch.Tensor, "g"]
+    counts: Int64[torch.Tensor, "g"]
+
+    @staticmethod
+    def of(users: Int64[torch.Tensor, "n"]) -> Owners:
+        """Of the users of all examples; users without any are left out."""
+        order = users.argsort(stable=True)
+        counts = torch.unique_consecutive(users[order], return_counts=True)[1]
+        return Owners(order, counts.cumsum(0) - counts, counts)
+
+    def draw(self, number: int, generator: torch.Generator) -> Int64[torch.Tensor, "number"]:
+        """Examples with replacement: a user uniformly, then one of its examples uniformly."""
+        user = torch.randint(len(self.counts), (number,), generator=generator)
+        share = torch.rand(number, generator=generator, dtype=torch.float64)
+        return self.examples[self.starts[user] + (share * self.counts[user]).long()]
+
+
+@dataclass(frozen=True, eq=False)
+class PairLoader:
+    """Batches of (user, item) examples, those of an epoch by (seed, epoch) only; the last may be short.
+
+    `examples` are row numbers of the log, the keys of per-example tables. An epoch holds each example once in
+    random order; with `owners`, as many draws with replacement: a user uniformly, then one of its examples.
     """
 
     examples: torch.Tensor
@@ -44,16 +67,18 @@ class PairLoader:
     weights: torch.Tensor | None
     batch_size: int
     seed: int
+    owners: Owners | None = None
 
     @staticmethod
-    def of(log: Log, rows: np.ndarray, batch_size: int, seed: int) -> PairLoader:
+    def of(log: Log, rows: np.ndarray, batch_size: int, seed: int, *, over_users: bool = False) -> PairLoader:
         """Batches over the given rows of a log."""
         index = torch.from_numpy(rows.astype(np.int64))
         users = torch.from_numpy(log.users[rows].astype(np.int64))
         targets = torch.from_numpy(log.items[rows].astype(np.int64))
         labels = None if log.labels is None else torch.from_numpy(log.labels[rows])
         weights = None if log.weights is None else torch.from_numpy(log.weights[rows])
-        return PairLoader(index, users, targets, labels, weights, batch_size, seed)
+        owners = Owners.of(users) if over_users else None
+        return PairLoader(index, users, targets, labels, weights, batch_size, seed, owners)
 
     @property
     def n_examples(self) -> int:
@@ -68,7 +93,11 @@ class PairLoader:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from batch `first` on."""
         generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
-        order = torch.randperm(self.n_examples, generator=generator)[first * self.batch_size :]
+        if self.owners is None:
+            order = torch.randperm(self.n_examples, generator=generator)
+        else:
+            order = self.owners.draw(self.n_examples, generator)
+        order = order[first * self.batch_size :]
         shuffled: list[Any] = [
             None if column is None else column.index_select(0, order).split(self.batch_size)  # type: ignore[no-untyped-call]
             for column in (self.examples, self.users, self.targets, self.labels, self.weights)

@@ -32,3 +32,51 @@ def clip_norm(parameters: Iterable[torch.nn.Parameter], maximum: float) -> float
         for value in values:
             value.mul_(maximum / norm)
     return norm
+
+
+def inner(a: Tensor, b: Tensor) -> float:
+    """Inner product of two gradients of one table, each sparse or dense, summed in float64."""
+    if a.is_sparse and b.is_sparse:
+        a, b = distinct(a), distinct(b)
+        rows, others = a._indices()[0], b._indices()[0]
+        if len(others) == 0:
+            return 0.0
+        place = torch.searchsorted(others, rows).clamp(max=len(others) - 1)
+        shared = others[place] == rows
+        return float((a._values()[shared].double() * b._values()[place[shared]]).sum())
+    if a.is_sparse:
+        return inner(b, a)
+    if b.is_sparse:
+        b = distinct(b)
+        return float((a[b._indices()[0]].double() * b._values()).sum())
+    return float((a.double() * b).sum())
+
+
+def sign(gradient: Tensor) -> Tensor:
+    """-1, 0 or 1 of each entry, sparse where the gradient is."""
+    if not gradient.is_sparse:
+        return gradient.sign()
+    gradient = distinct(gradient)
+    return _sparse(gradient, gradient._values().sign())
+
+
+def added(a: Tensor | None, b: Tensor | None, scale: float) -> Tensor | None:
+    """a + scale * b, where None is zero; sparse where both are. Cheap for gradients of one look-up."""
+    if b is None or scale == 0:
+        return a
+    if a is None:
+        return b * scale
+    if a.is_sparse and not b.is_sparse:
+        return b.mul(scale).add(a)
+    if a.is_sparse and b.is_sparse:
+        a, b = distinct(a), distinct(b)
+        if torch.equal(a._indices(), b._indices()):
+            return _sparse(a, a._values().add(b._values(), alpha=scale))
+    return a.add(b, alpha=scale)
+
+
+def _sparse(like: Tensor, values: Tensor) -> Tensor:
+    """A gradient with distinct rows, of other values."""
+    return torch.sparse_coo_tensor(
+        like._indices(), values, like.shape, is_coalesced=True, check_invariants=False
+    )

@@ -90,3 +90,38 @@ class ItemGraph:
             self.item_weights,
             scores,
         )
+
+
+def nearest_on_graph(graph: ItemGraph, k: int) -> tuple[Int32[np.ndarray, "N k"], Float32[np.ndarray, "N k"]]:
+    """For each item its k largest entries of R~^T R~ beside the diagonal, as `nearest_items`."""
+    shape = (len(graph.item_weights), k)
+    near, weights = np.empty(shape, np.int32), np.empty(shape, np.float32)
+    masses = np.maximum(graph.by_item.degrees(), 1).astype(np.float64)
+    pairs = (graph.by_user.indptr, graph.by_user.indices, graph.by_item.indptr, graph.by_item.indices)
+    compiled.nearest(*pairs, graph.user_weights, masses, k, 0.0, near, weights)
+    return near, weights
+
+
+@dataclass(frozen=True, eq=False)
+class NearItems:
+    """The near items of each item, as the functions above find them, to be summed over a user's items."""
+
+    near: Int32[np.ndarray, "N k"]
+    weights: Float32[np.ndarray, "N k"]
+    counts: Int64[np.ndarray, "N"]
+
+    @staticmethod
+    def of(near: Int32[np.ndarray, "N k"], weights: Float32[np.ndarray, "N k"]) -> NearItems:
+        """Neighbours in any order, -1 where there is none."""
+        order = (near < 0).argsort(1, kind="stable")
+        packed = np.take_along_axis(near, order, 1), np.take_along_axis(weights, order, 1)
+        return NearItems(*packed, (near >= 0).sum(1))
+
+    def sums(
+        self, positives: CSR, users: Int64[np.ndarray, "Q"], items: Int64[np.ndarray, "Q M"]
+    ) -> Float32[np.ndarray, "Q M"]:
+        """For each cell the weights of the item's near items that the user has, summed; time is Q M k."""
+        sums = np.empty(items.shape, np.float32)
+        packed = self.near, self.counts, self.weights
+        compiled.shared_weights(positives.indptr, positives.indices, *packed, users, items, sums)
+        return sums

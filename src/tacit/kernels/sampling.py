@@ -84,6 +84,27 @@ def draw_from_rows(
     return result, found
 
 
+def draw_from_pools(
+    key: int, seed: int, users: Int[Tensor, "Q"], known: CSR, size: int, columns: int
+) -> Draws:
+    """Uniform draws from a pool of `size` items that belongs to the user and this seed, as `draw_uniform`.
+
+    The pool's items are distinct, and an item's slot in it is its row modulo `size`, at most the catalogue's.
+    """
+    result = torch.empty(len(users), columns, dtype=torch.int64)
+    failed = compiled.from_pools(
+        np.uint64(key),
+        np.uint64(seed),
+        users.numpy(),
+        known.indptr,
+        known.indices,
+        known.n_columns,
+        size,
+        result.numpy(),
+    )
+    return _marked(result, failed)
+
+
 def unknown_to(
     users: Int[Tensor, "Q"], targets: Int[Tensor, "Q"], shared: Int[Tensor, "M"], known: CSR
 ) -> Bool[Tensor, "Q M"]:

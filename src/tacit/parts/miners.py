@@ -20,7 +20,7 @@ class HardestK:
 
     count: int = 1  # candidates kept for each pair, the highest-scored ones
     slot: ClassVar[Slot] = "refiner"
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidates"})
 
     def __post_init__(self) -> None:
         if self.count < 1:

@@ -59,11 +59,13 @@ class BCE:
         scores = torch.where(kept, scored.scores, 0.0)
         weights = scored.log_weights.exp()
         cells = weights * (softplus(scores) - scored.labels * scores)
-        counted = _counted(scored).sum() if self.normalise == "fixed" else weights.sum()
-        cells = cells * (len(scores) / counted.clamp(min=1).to(scores.dtype))
+        counts = _counted(scored) if self.normalise == "fixed" else weights
+        counted = counts.sum().clamp(min=1).to(scores.dtype)
+        cells = cells * (len(scores) / counted)
         return Losses(
             torch.where(scored.observed, cells, 0.0).sum(1),
             torch.where(scored.observed, 0.0, cells).sum(1),
+            counts.where(~scored.observed, 0).sum().detach() / counted,
         )
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
@@ -109,12 +111,12 @@ class BPR:
 
     @staticmethod
     def _promotion(others: Tensor, share: Tensor, kept: Tensor) -> Float[Tensor, "Q"]:
-        untreated = kept & (share == 0)
-        number = untreated.sum(1, keepdim=True)
-        against = torch.where(
-            untreated[:, None, :], softplus(others[:, None, :] - others[:, :, None]), 0.0
-        ).sum(2)
-        return (share * against / number.clamp(min=1)).sum(1)
+        """Of each row the sum over promoted cells; memory is their number times M."""
+        rows, columns = (share > 0).nonzero(as_tuple=True)
+        untreated = (kept & (share == 0))[rows]
+        pairs = softplus(others.index_select(0, rows) - others[rows, columns][:, None])
+        means = torch.where(untreated, pairs, 0.0).sum(1) / untreated.sum(1).clamp(min=1)
+        return torch.zeros_like(others[:, 0]).index_add(0, rows, share[rows, columns] * means)
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -126,13 +128,16 @@ class SampledSoftmax:
 
     Logits are scores less `log_q` (where `correction`: an unbiased estimate of the catalogue softmax, Bengio
     and Senecal 2008) plus log weights. A candidate with soft label rho is promoted beside the target: it
-    competes, as the target does, with the mass (1 - rho) e^s kept of all others. Rows without any candidate
-    beside the target cost nothing and are left out of the batch's mean.
+    competes, as the target does, with the mass (1 - rho) e^s kept of all others. With `joint` all share one
+    denominator instead, and the target distribution is (1, rho) / (1 + sum rho): an item is pushed down once
+    its probability exceeds its share. Rows without any candidate beside the target cost nothing and are left
+    out of the batch's mean.
     """
 
     temperature: float = 1.0
     similarity: Similarity = "dot"
     correction: bool = True
+    joint: bool = False
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
@@ -152,6 +157,8 @@ class SampledSoftmax:
                 weighted = _weighted(logits, scored.log_weights)
             first = torch.zeros(len(weighted), dtype=torch.int64)
             return Losses(_over_rows_that_count(cross_entropy(weighted, first, reduction="none"), scored))
+        if self.joint:
+            return Losses(_over_rows_that_count(_soft_cross_entropy(logits, scored), scored))
         target, others = logits[:, 0], logits[:, 1:]
         mass = scored.log_weights[:, 1:] + torch.log1p(-share)
         rest = _weighted(others, mass).logsumexp(1)
@@ -217,6 +224,14 @@ class PositiveOnly:
 def _weighted(logits: Tensor, log_weights: Tensor) -> Tensor:
     """logits + log weights, -inf and without gradient where dropped, also where the logit is +inf."""
     return logits.masked_fill(log_weights == -torch.inf, -torch.inf) + log_weights
+
+
+def _soft_cross_entropy(logits: Tensor, scored: Scored) -> Float[Tensor, "Q"]:
+    """Cross-entropy against the normalised labels of what is not dropped; the target's label counts as 1."""
+    weighted = _weighted(logits, scored.log_weights)
+    labels = torch.cat([torch.ones_like(logits[:, :1]), scored.labels[:, 1:]], 1) * scored.log_weights.exp()
+    wanted = torch.where(labels > 0, weighted, 0.0) * labels
+    return weighted.logsumexp(1) - wanted.sum(1) / labels.sum(1)
 
 
 def _over_rows_that_count(loss: Tensor, scored: Scored) -> Tensor:

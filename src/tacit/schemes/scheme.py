@@ -7,6 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tacit.errors import SchemeError
+from tacit.parts.latent import Latent
+from tacit.parts.miners import HardestK
+from tacit.parts.pool import Pool
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.parts.samplers import Nothing
 from tacit.parts.updates import Descent
 from tacit.types import (
     CandidateObjective,
@@ -44,11 +49,32 @@ class Scheme:
                 f"{_name(self.transforms[0])} works on the rows of the batch, and {_name(self.objective)} "
                 "normalises over the whole catalogue: use a sampled objective, or drop the transform"
             )
+        drawing = self.sampler.sampler if isinstance(self.sampler, Latent) else self.sampler
         for part in self.parts():
             if "candidate_loss" in part.needs and not isinstance(self.objective, CandidateObjective):
                 raise SchemeError(
                     f"{_name(part)} asks for a loss of each candidate, and {_name(self.objective)} has none: "
                     "use bce"
+                )
+            if "candidates" in part.needs and (self.objective.catalogue or isinstance(drawing, Nothing)):
+                raise SchemeError(
+                    f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
+                    "use bce, bpr or sampled-softmax"
+                )
+            if "labels" in part.needs and getattr(self.objective, "one_target", False):
+                raise SchemeError(
+                    f"{_name(part)} makes positives of candidates, and {_name(self.objective)} knows one "
+                    'target a row: use loss = "truncate", or bce, bpr or sampled-softmax'
+                )
+            if "unmined" in part.needs and any(isinstance(other, HardestK) for other in self.refiners):
+                raise SchemeError(
+                    f"{_name(part)} by the model's own score distrusts what the miner HardestK returns: "
+                    'judge from outside (criterion = "neighbour"), or drop the miner'
+                )
+            if "pool" in part.needs and not isinstance(drawing, Pool):
+                raise SchemeError(
+                    f"{_name(part)} remembers candidates, and those of {_name(drawing)} rarely return: "
+                    'use the sampler Pool, as the scheme dli does under criterion = "stable"'
                 )
             if "local_items" in part.needs and not self.transforms:
                 raise SchemeError(
@@ -124,9 +150,10 @@ class Scheme:
         """Raise `SchemeError`, with the mend, where a part needs what the backbone does not give."""
         for part in self.parts():
             if "vectors" in part.needs and isinstance(backbone, PairScorer):
+                how = " (l2 = 0)" if isinstance(part, EmbeddingNorm) else ""
                 raise SchemeError(
                     f"{_name(part)} needs vectors, and {_name(backbone)} scores pairs without any: "
-                    "use another backbone, or drop the part"
+                    f"use another backbone, or drop the part{how}"
                 )
             if "pairs" in part.needs and backbone.reads != "pairs":
                 raise SchemeError(
@@ -137,6 +164,11 @@ class Scheme:
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
                     "use comirec-sa, comirec-dr or mind, or drop the part"
                 )
+        if self.objective.similarity == "cosine" and isinstance(backbone, PairScorer):
+            raise SchemeError(
+                f"a cosine needs vectors, and {_name(backbone)} scores pairs without any: "
+                'use another backbone, or similarity = "dot" and a temperature of about 1'
+            )
         if self.transforms and isinstance(backbone, PairScorer):
             raise SchemeError(f"{_name(self.transforms[0])} needs vectors, and {_name(backbone)} has none")
 

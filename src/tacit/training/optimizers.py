@@ -18,7 +18,7 @@ from tacit.errors import OptionError
 from tacit.kernels._compiled import updates as compiled
 from tacit.kernels.gradients import distinct
 
-Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam"]
+Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam", "sgd"]
 DENSE_ROWS = 200_000
 
 
@@ -197,4 +197,6 @@ def build(name: str, rate: float, parameters: Iterable[torch.nn.Parameter]) -> t
         return LazyAdam(parameters, rate)
     if name == "adam":
         return DenseAdam(parameters, rate)
-    raise OptionError(f'unknown optimiser "{name}"; expected row-adagrad, row-adam, lazy-adam or adam')
+    if name == "sgd":
+        return torch.optim.SGD(parameters, rate)
+    raise OptionError(f'unknown optimiser "{name}"; expected row-adagrad, row-adam, lazy-adam, adam or sgd')

@@ -16,8 +16,8 @@ from tacit.types import Batch, Candidates, Clock, PairScorer, Terms
 class Step(nn.Module):
     """encode, transform, score, refine, objective, regularise: from a batch to named loss terms.
 
-    Holds the parameters of the backbone and of stateful parts in one place. The scheme must be bound.
-    Raises `SchemeError` where scheme and backbone do not fit, or the backbone is none.
+    Holds the state of the backbone, and of parts that have any or hold something that has, in one place.
+    The scheme must be bound. Raises `SchemeError` where scheme and backbone do not fit, or it is no backbone.
     """
 
     def __init__(self, backbone: nn.Module, scheme: Scheme) -> None:
@@ -26,7 +26,14 @@ class Step(nn.Module):
         _check(backbone)
         self.backbone: Any = backbone
         self.scheme = scheme
-        self.parts = nn.ModuleList([part for part in scheme.parts() if isinstance(part, nn.Module)])
+        self.parts = nn.ModuleList(
+            [
+                value
+                for part in scheme.parts()
+                for value in (part, *getattr(part, "__dict__", {}).values())
+                if isinstance(value, nn.Module)
+            ]
+        )
 
     def forward(self, batch: Batch, candidates: Candidates, clock: Clock, *, plain: bool = False) -> Terms:
         """Terms of the batch; `plain` leaves out refiners and regularisers (meta losses)."""
@@ -45,7 +52,8 @@ class Step(nn.Module):
         losses = scheme.objective(scored)
         rows = {name: batch.weights * loss / len(batch) for name, loss in losses.items()}
         regularisers = () if plain else scheme.regularisers
-        return Terms(rows, {part.name: part(encoded, batch, candidates) for part in regularisers})
+        scalars = {part.name: part(encoded, batch, candidates) for part in regularisers}
+        return Terms(rows, scalars, losses.unlabelled_share, scored.notes)
 
 
 def _check(backbone: nn.Module) -> None:
@@ -64,7 +72,10 @@ def _check(backbone: nn.Module) -> None:
 
 @dataclass(frozen=True)
 class StepLoss:
-    """The loss of one batch as a closure: each call sees the same candidates."""
+    """The loss of one batch as a closure: each call sees the same candidates.
+
+    Where `plain`, a loss to judge by, everything is in evaluation mode: no dropout, no buffer moves.
+    """
 
     step: Step
     batch: Batch
@@ -73,4 +84,11 @@ class StepLoss:
     plain: bool = False
 
     def __call__(self) -> Terms:
-        return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]
+        modes = [(module, module.training) for module in self.step.modules()] if self.plain else []
+        try:
+            if self.plain:
+                self.step.eval()
+            return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]
+        finally:
+            for module, training in modes:
+                module.training = training

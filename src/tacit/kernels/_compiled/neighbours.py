@@ -7,7 +7,7 @@ import numpy as np
 from tacit.kernels._compiled.jit import jit, prange
 from tacit.kernels._compiled.topk import sift
 
-CHUNKS = 64
+CHUNKS, FEW_CHUNKS = 64, 8
 
 
 @jit(parallel=True)
@@ -118,3 +118,25 @@ def add_two_hops(
             for item in range(n_items):
                 scores[query, item] += sums[item] * item_weights[item]
                 sums[item] = 0
+
+
+@jit(parallel=True, fastmath=True)
+def shared_weights(
+    indptr: Any, indices: Any, near: Any, counts: Any, weights: Any, users: Any, items: Any, sums: Any
+) -> None:
+    """sums[q, m] = weights of the first `counts` near items that stand in the user's row, which is marked."""
+    for chunk in prange(FEW_CHUNKS):
+        first, last = chunk * users.size // FEW_CHUNKS, (chunk + 1) * users.size // FEW_CHUNKS
+        held = np.zeros(near.shape[0] if last > first else 0, np.float32)
+        for query in range(first, last):
+            start, stop = indptr[users[query]], indptr[users[query] + 1]
+            for place in range(start, stop):
+                held[indices[place]] = 1
+            for column in range(items.shape[1]):
+                item = items[query, column]
+                total = np.float32(0)
+                for place in range(counts[item]):
+                    total += weights[item, place] * held[near[item, place]]
+                sums[query, column] = total
+            for place in range(start, stop):
+                held[indices[place]] = 0

@@ -110,6 +110,38 @@ def from_rows(key: Any, users: Any, indptr: Any, indices: Any, result: Any, foun
 
 
 @jit(parallel=True)
+def from_pools(
+    key: Any, seed: Any, users: Any, indptr: Any, indices: Any, n_items: int, size: int, result: Any
+) -> int:
+    """Uniform draws from each user's pool outside the known row; failures as in `uniform`.
+
+    Slot s of a pool of `size` holds one of the items s, s + size, s + 2 size ...: a hash of (seed, user, s)
+    says which, so that no pool is ever stored, items are distinct, and an item's slot is item % size.
+    """
+    n_queries, n_columns = result.shape
+    failed = 0
+    for query in prange(n_queries):
+        user = users[query]
+        low, high = indptr[user], indptr[user + 1]
+        for column in range(n_columns):
+            cell = np.uint64(query) * np.uint64(n_columns) + np.uint64(column)
+            item = np.int64(0)
+            for attempt in range(TRIES):
+                bits = mix(key, cell * np.uint64(TRIES) + np.uint64(attempt))
+                slot = np.int64(((bits >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+                bits = mix(seed, np.uint64(user) * np.uint64(size) + np.uint64(slot))
+                choices = (n_items - slot + size - 1) // size
+                item = slot + size * np.int64(((bits >> np.uint64(32)) * np.uint64(choices)) >> np.uint64(32))
+                if not contains(indices, low, high, item):
+                    break
+            else:
+                item = ~item
+                failed += 1
+            result[query, column] = item
+    return failed
+
+
+@jit(parallel=True)
 def mark_known(
     users: Any, targets: Any, indptr: Any, indices: Any, first: Any, after: Any, valid: Any
 ) -> None:

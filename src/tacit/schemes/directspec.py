@@ -1,0 +1,191 @@
+"""DirectSpec and DirectSpec+: balance the spectrum of a batch of embeddings, so that they do not collapse.
+
+Source: Peng, Sugiyama, Liu and Mine, "Balancing Embedding Spectrum for Recommendation", arXiv 2406.12032.
+Equations (1)-(11) are numbered as in docs/methods/directspec.md. Inference reads the plain tables.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from tacit.data.graph import Cooccurrence
+from tacit.errors import OptionError
+from tacit.kernels.balance import Heat, softmax_means
+from tacit.kernels.neighbours import transposed
+from tacit.parts.objectives import PositiveOnly
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.parts.samplers import Nothing
+from tacit.schemes.scheme import Scheme
+from tacit.scoring import LocalItems
+from tacit.types import Batch, Candidates, Encoded, Need, Slot, TrainingData
+
+BATCH = 256  # at which the authors chose their temperatures
+
+
+def all_pass(x: Float[Tensor, "n d"], alpha: float, counts: Tensor | None = None) -> Float[Tensor, "n d"]:
+    """(1): x - alpha (x x^T) x, one step down |x x^T|^2 / 4; sigma becomes sigma (1 - alpha sigma^2) (2).
+
+    `counts`: a row that stands for several counts as often.
+    """
+    weighted = x if counts is None else x * counts[:, None]
+    return x - alpha * (x @ (x.T @ weighted))
+
+
+def self_paced(
+    x: Float[Tensor, "n d"],
+    alpha: float,
+    heat: Heat,
+    counts: Tensor | None = None,
+    *,
+    detach: bool = False,
+) -> Float[Tensor, "n d"]:
+    """(5), (6): x - alpha W x, W the softmax of inner products: similar rows are pushed apart most."""
+    log_counts = None if counts is None else counts.log()
+    return x - alpha * softmax_means(x, heat, log_counts=log_counts, detach=detach)
+
+
+@dataclass(frozen=True)
+class DirectSpec:
+    """A transform that balances users against users and items against items of the batch.
+
+    `temperature` multiplies the cosine; by default 3 + ln(B / 256), so that a row's weight on itself stays as
+    B grows. `gap` lowers it for pairs with a common neighbour, (10) and (11).
+    """
+
+    form: Literal["linear", "softmax"] = "softmax"  # DirectSpec, (1), or DirectSpec+, (6)
+    alpha: float = 0.8  # strength; divided by the number of rows in the linear form
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
+    gap: float = 0.0  # how much lower it is for pairs with a common neighbour
+    iterations: int = 1  # times that the rows are balanced
+    detach: bool = False  # no gradient through the weights
+    repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
+    over: Literal["targets", "all"] = "targets"  # which items are balanced; others are normalised only
+    shrink: float = 0.0  # (7): rows are multiplied by this times their own norm; 0: off
+    _related: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)  # Cooccurrence
+    slot: ClassVar[Slot] = "transform"
+    needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise OptionError(f"iterations must be at least 1, not {self.iterations}")
+        if self.gap < 0 or self.shrink < 0:
+            raise OptionError(f"gap and shrink must not be negative, but are {self.gap} and {self.shrink}")
+        if self.gap and self.form == "linear":
+            raise OptionError("the linear form has no temperature: leave gap out, or use form = softmax")
+
+    def bind(self, data: TrainingData) -> Self:
+        if not self.gap:
+            return self
+        sides = Cooccurrence(data.positives), Cooccurrence(transposed(data.positives))
+        return replace(self, _related=sides)
+
+    def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Encoded:
+        assert isinstance(encoded.queries, Tensor)
+        assert isinstance(encoded.items, LocalItems)
+        assert candidates.slots is not None
+        n = len(batch)
+        distinct, place = _distinct_queries(encoded, batch)
+        first = torch.zeros(len(distinct), dtype=torch.int64).scatter_(0, place, torch.arange(n))
+        queries = self._balanced(encoded.queries[first, 0], distinct, place, n, side=0)[place]
+        slots, others = candidates.slots
+        rows = slots if self.over == "targets" else torch.cat([slots, others.reshape(-1)])
+        chosen, where = torch.unique(rows, return_inverse=True)
+        ids = torch.empty(len(encoded.items.vectors), dtype=torch.int64)
+        ids[slots], ids[others] = candidates.targets, candidates.others
+        balanced = self._balanced(encoded.items.vectors[chosen], ids[chosen], where, n, side=1)
+        vectors = self._scaled(normalize(encoded.items.vectors, dim=1)).index_copy(0, chosen, balanced)
+        return replace(encoded, queries=queries[:, None], items=LocalItems(vectors, encoded.items.biases))
+
+    def _balanced(
+        self, vectors: Float[Tensor, "n d"], ids: Int[Tensor, "n"], place: Tensor, batch: int, side: int
+    ) -> Float[Tensor, "n d"]:
+        counts = None
+        if self.repeats == "keep" and len(place) > len(vectors):
+            counts = torch.bincount(place, minlength=len(vectors)).to(vectors)
+        heat = self._heat(batch, ids, side)
+        x = normalize(vectors, dim=1)
+        for iteration in range(self.iterations):
+            if self.form == "linear":
+                x = all_pass(x, self.alpha / len(place), counts)
+            else:
+                x = self_paced(
+                    normalize(x, dim=1) if iteration else x, self.alpha, heat, counts, detach=self.detach
+                )
+        return self._scaled(x)
+
+    def _heat(self, batch: int, ids: Tensor, side: int) -> Heat:
+        plain = 3.0 + math.log(batch / BATCH) if self.temperature is None else self.temperature
+        if self._related is None:
+            return Heat(plain)
+        return Heat(plain, plain - self.gap, self._related[side].among(ids))
+
+    def _scaled(self, h: Tensor) -> Tensor:
+        """(7): multiplied by its own norm, as the authors' code does."""
+        return self.shrink * torch.linalg.vector_norm(h, dim=1, keepdim=True) * h if self.shrink else h
+
+
+def _distinct_queries(encoded: Encoded, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Distinct users and the place of each query among them; a query made from a sequence stands alone."""
+    if encoded.base is None:
+        return batch.users, torch.arange(len(batch))
+    distinct, place = torch.unique(batch.users, return_inverse=True)
+    return distinct, place
+
+
+@dataclass(frozen=True)
+class DirectSpecScheme:
+    """Linear DirectSpec (arXiv 2406.12032v1): an all-pass filter, positives only."""
+
+    use: Literal["directspec"] = "directspec"
+    alpha: float = 0.8  # strength; divided by the number of rows
+    iterations: int = 1  # times that the rows are balanced
+    repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
+    shrink: float = 0.0  # rows are multiplied by this times their own norm; 0: off
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        options = {name: getattr(self, name) for name in ("alpha", "iterations", "repeats", "shrink")}
+        return _scheme(DirectSpec("linear", **options), self.l2)
+
+
+@dataclass(frozen=True)
+class DirectSpecPlusScheme:
+    """DirectSpec+ (arXiv 2406.12032): self-paced balancing by a softmax, positives only."""
+
+    use: Literal["directspec-plus"] = "directspec-plus"
+    alpha: float = 0.8  # strength
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
+    gap: float = 0.0  # how much lower it is for pairs with a common neighbour
+    iterations: int = 1  # times that the rows are balanced
+    detach: bool = False  # no gradient through the weights
+    repeats: Literal["keep", "once"] = "keep"  # rows that stand twice in the batch
+    shrink: float = 0.0  # rows are multiplied by this times their own norm; 0: off
+    l2: float = 0.0  # strength of the squared norm of the batch's embeddings
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        options = {name: value for name, value in vars(self).items() if name not in ("use", "l2")}
+        return _scheme(DirectSpec("softmax", **options), self.l2)
+
+
+def _scheme(transform: DirectSpec, l2: float) -> Scheme:
+    regularisers = (EmbeddingNorm(l2),) if l2 else ()
+    return Scheme(Nothing(), PositiveOnly(), transforms=(transform,), regularisers=regularisers)
+
+
+def directspec(**options: Any) -> Scheme:
+    """Scheme of `DirectSpecScheme(**options)`."""
+    return DirectSpecScheme(**options).build()
+
+
+def directspec_plus(**options: Any) -> Scheme:
+    """Scheme of `DirectSpecPlusScheme(**options)`."""
+    return DirectSpecPlusScheme(**options).build()

@@ -1,0 +1,285 @@
+"""DLI, distilling latent interactions: probable false negatives are dropped or turned positive.
+
+Source: Cai et al., "All You See Is the Tip of the Iceberg", ICONIP 2023. Only its abstract is public: the
+frame is the paper's, the forms are a reconstruction; docs/methods/dli.md says which is which and numbers the
+equations. The losses (4)-(12) are those of the objectives, which read what this refiner writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
+from tacit.parts.criteria import Criterion, Name, Stable, belief, named
+from tacit.parts.latent import Latent
+from tacit.parts.objectives import BCE, BPR, SampledSoftmax
+from tacit.parts.pool import SIZE, Pool
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.parts.samplers import Uniform
+from tacit.parts.schedules import Linear
+from tacit.schemes.scheme import Scheme
+from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Scored, Slot, TrainingData
+
+STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
+_log = logging.getLogger("tacit")
+
+
+@dataclass(frozen=True)
+class DLI:
+    """Probable false negatives are dropped, or count as positives; applied before anything mines.
+
+    A refiner. It writes the strengths rho (3) of what it selects into log weights, log(1 - rho), or labels.
+    """
+
+    loss: Literal["truncate", "reverse"] = "truncate"  # the selected are dropped, or turned positive
+    criterion: Name | Criterion = "neighbour"  # who says which candidates are probable false negatives
+    strengths: tuple[float, float] = (1.0, 0.5)  # of the confident and of the other selected candidates
+    confident: float = 0.5  # share of the selected that counts as confident
+    rate: float | None = None  # share selected; nothing: .1 from outside, else .05 truncate, .02 reverse
+    warmup: float | None = None  # epochs without selection; nothing: 0 from outside, else 5
+    growth: float | None = None  # epochs of the ramp after it; nothing: 5 from outside, else 10
+    power: float = 1.0  # exponent of the ramp
+    gate: float | None = None  # least own probability of what is selected; nothing: .5 truncate, .7 reverse
+    scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
+    min_keep: int | None = None  # candidates of a row that stay untouched; nothing: what the loss needs
+    _bound: Criterion | None = field(default=None, repr=False, compare=False)
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"arbitrary_types_allowed": True}
+    slot: ClassVar[Slot] = "refiner"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        own = named(self.criterion).own
+        shares = {"rate": (self.rate or 0.0,), "confident": (self.confident,), "strengths": self.strengths}
+        for name, values in (shares | {"gate": (self.gate or 0.0,)}).items():
+            for value in values:
+                if not 0 <= value <= 1:
+                    raise OptionError(f"{name} must lie between 0 and 1, not {value}")
+        for name, number in {"warmup": self.warmup, "growth": self.growth, "min_keep": self.min_keep}.items():
+            if number is not None and not number >= 0:
+                raise OptionError(f"{name} must not be negative, but is {number}")
+        if not self.power > 0:
+            raise OptionError(f"power must be positive, not {self.power}")
+        if self.gate is not None and not own:
+            raise OptionError(
+                f"gate = {self.gate} bounds the model's own probability, and this criterion is from outside: "
+                'leave gate out, or use criterion = "loss", "margin" or "stable"'
+            )
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Sampled candidates, such as no miner chose where the model judges itself; a pool for memory."""
+        criterion = named(self.criterion)
+        needs: set[Need] = {"candidates"}
+        if self.loss == "reverse":
+            needs.add("labels")
+        if criterion.own:
+            needs.add("unmined")
+        if isinstance(criterion, Stable):
+            needs.add("pool")
+        return frozenset(needs)
+
+    def bind(self, data: TrainingData) -> Self:
+        return replace(self, _bound=named(self.criterion).bind(data))
+
+    def share(self, clock: Clock) -> float:
+        """(1): share of the unlabelled candidates that may be selected at this time."""
+        rate, warmup, growth = self.course
+        ramp: float = Linear(0.0, 1.0, growth, warmup)(clock) ** self.power
+        return rate * ramp
+
+    @property
+    def course(self) -> tuple[float, float, float]:
+        """Rate, warm-up and growth; where nothing is said, what suits loss and criterion."""
+        usual = (0.1, 0.0, 5.0)
+        if named(self.criterion).own:
+            usual = (0.05 if self.loss == "truncate" else 0.02, 5.0, 10.0)
+        said = (self.rate, self.warmup, self.growth)
+        rate, warmup, growth = (u if s is None else s for s, u in zip(said, usual, strict=True))
+        return rate, warmup, growth
+
+    def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
+        share = self.share(clock)
+        if share == 0 or scored.others.shape[-1] == 0:
+            return scored
+        valid = ~scored.observed[:, 1:] & (scored.log_weights[:, 1:] > -torch.inf)
+        self._warn_of_a_low_rate(valid, clock)
+        with torch.no_grad():
+            strength = self._strengths(scored, objective, valid, share)
+        if strength is None:
+            return scored
+        if self.loss == "reverse":
+            labels = torch.cat([scored.labels[:, :1], torch.maximum(scored.labels[:, 1:], strength)], 1)
+            return replace(scored, labels=labels)
+        kept = scored.log_weights[:, 1:] + torch.log1p(-strength)
+        return replace(scored, log_weights=torch.cat([scored.log_weights[:, :1], kept], 1))
+
+    def _strengths(
+        self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], share: float
+    ) -> Float[Tensor, "Q M"] | None:
+        """(3) of every cell; None where nothing is selected."""
+        witness = self._bound or named(self.criterion)
+        criterion = witness(scored, objective)
+        criterion = criterion.where(valid & ~criterion.isnan(), -torch.inf)
+        first = _first_of_all if self.scope == "batch" else _first_of_rows
+        selected = first(criterion, share, valid) & (criterion > -torch.inf)
+        selected &= self._passes(scored, objective) if witness.own else criterion > 0
+        keep = self._needed(objective) if self.min_keep is None else self.min_keep
+        if keep:
+            selected = _kept_back(selected, criterion, valid, keep)
+        cells = selected.flatten().nonzero()[:, 0]
+        if len(cells) == 0:
+            return None
+        order = criterion.flatten()[cells].sort(descending=True, stable=True).indices
+        high = math.ceil(self.confident * len(cells) - 1e-9)
+        strength = scored.scores.new_zeros(criterion.numel())
+        strength[cells[order[:high]]], strength[cells[order[high:]]] = self.strengths
+        return strength.view(criterion.shape)
+
+    def _passes(self, scored: Scored, objective: Objective) -> Bool[Tensor, "Q M"]:
+        """The gate: rank alone always finds some; this lets the module select nothing."""
+        gate = self.gate if self.gate is not None else (0.5 if self.loss == "truncate" else 0.7)
+        return belief(scored, objective) >= gate
+
+    def _needed(self, objective: Objective) -> int:
+        """What a row must keep: BPR promotes against it, a softmax without it is 0 or not differentiable."""
+        if isinstance(objective, CandidateObjective):
+            return 0
+        return int(self.loss == "reverse" or not isinstance(objective, BPR))
+
+    def _warn_of_a_low_rate(self, valid: Tensor, clock: Clock) -> None:
+        """Once, at the step on which the ramp ends."""
+        rate, warmup, growth = self.course
+        if clock.step != math.ceil((warmup + growth) * clock.steps_per_epoch):
+            return
+        cells = int(valid.sum() if self.scope == "batch" else valid.sum(1).max())
+        if math.floor(rate * cells + 1e-9) == 0:
+            _log.warning(
+                "DLI selects nothing: %g of %d candidates is less than one; raise rate, negatives or "
+                "training.batch_size%s",
+                *(rate, cells, "" if self.scope == "batch" else ', or use scope = "batch"'),
+            )
+
+
+def _first_of_all(criterion: Tensor, share: float, valid: Tensor) -> Bool[Tensor, "Q M"]:
+    """(2): the first floor(share * N) cells, ties by the lower flat index, without sorting them all."""
+    flat = criterion.flatten()
+    count = math.floor(share * int(valid.sum()) + 1e-9)
+    if count == 0:
+        return torch.zeros_like(valid)
+    bar = flat.kthvalue(len(flat) - count + 1).values
+    above, level = flat > bar, flat == bar
+    level &= level.cumsum(0) <= count - above.sum()
+    return (above | level).view(criterion.shape)
+
+
+def _first_of_rows(criterion: Tensor, share: float, valid: Tensor) -> Bool[Tensor, "Q M"]:
+    """(2) in each row, of its own valid cells."""
+    counts = (share * valid.sum(1).double() + 1e-9).floor()
+    return _places(criterion) < counts[:, None]
+
+
+def _places(criterion: Tensor) -> Tensor:
+    """Place of each cell in its row, highest first, ties by the lower index."""
+    order = criterion.sort(dim=1, descending=True, stable=True).indices
+    places = torch.arange(criterion.shape[1]).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, places)
+
+
+def _kept_back(selected: Tensor, criterion: Tensor, valid: Tensor, keep: int) -> Tensor:
+    """Un-select a row's lowest-criterion cells until `keep` of its valid cells stay."""
+    allowed = (valid.sum(1) - keep).clamp(min=0)
+    over = (selected.sum(1) > allowed).nonzero()[:, 0]
+    if len(over) == 0:
+        return selected
+    few = _places(criterion[over].where(selected[over], -torch.inf)) < allowed[over, None]
+    return selected.index_copy(0, over, selected[over] & few)
+
+
+@dataclass(frozen=True)
+class DLIScheme:
+    """Distilling latent interactions (ICONIP 2023), a reconstruction: docs/methods/dli.md."""
+
+    use: Literal["dli"] = "dli"
+    objective: Literal["bce", "bpr", "sampled-softmax"] = "bce"  # the loss that is made robust
+    loss: Literal["truncate", "reverse"] = "truncate"  # the selected are dropped, or turned positive
+    mode: Literal["full", "partial", "strict"] = (
+        "partial"  # strengths (1, 1), (1, .5) or (1, 0) by confidence
+    )
+    criterion: Name = "neighbour"  # who says which candidates are probable false negatives
+    rate: float | None = None  # share selected; nothing: .1 from outside, else .05 truncate, .02 reverse
+    warmup: float | None = None  # epochs without selection; nothing: 0 from outside, else 5
+    growth: float | None = None  # epochs of the ramp after it; nothing: 5 from outside, else 10
+    confident: float = 0.5  # share of the selected that counts as confident
+    gate: float | None = None  # least own probability of what is selected; nothing: .5 truncate, .7 reverse
+    scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
+    pool: int = SIZE  # items from which a user's candidates are drawn, where the criterion is stable
+    latent: float = 0.0  # share of targets replaced by one of the user's best unseen items by a graph filter
+    best: int = 20  # how many of these there are
+    negatives: int = 4  # candidates for each pair, or for the batch where shared
+    shared: bool = False  # one set of candidates for the whole batch
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Literal["dot", "cosine"] = "dot"  # of a user's and an item's vector
+    normalise: Literal["fixed", "kept"] = "fixed"  # divide by all candidates, or by the weight that is left
+    joint: bool = False  # sampled-softmax, reverse: one denominator for the target and all promoted
+    l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 <= self.latent <= 1:
+            raise OptionError(f"latent is a share of the examples between 0 and 1, not {self.latent}")
+        if self.normalise == "kept" and (self.loss == "reverse" or self.objective == "sampled-softmax"):
+            raise OptionError(
+                'normalise = "kept" divides by the weight that truncation leaves: use it with '
+                'loss = "truncate" under bce or bpr, or leave it out'
+            )
+        if self.shared and self.criterion == "stable":
+            raise OptionError(
+                'criterion = "stable" draws from a pool for each user: leave shared out, or judge otherwise'
+            )
+        if self.joint and (self.loss == "truncate" or self.objective != "sampled-softmax"):
+            raise OptionError(
+                'joint is a form of the reversed sampled softmax: use it with loss = "reverse" and '
+                'objective = "sampled-softmax", or leave it out'
+            )
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        refiner = DLI(
+            self.loss,
+            Stable(size=self.pool) if self.criterion == "stable" else self.criterion,
+            STRENGTHS[self.mode],
+            self.confident,
+            self.rate,
+            self.warmup,
+            self.growth,
+            gate=self.gate,
+            scope=self.scope,
+        )
+        regularisers = (EmbeddingNorm(self.l2),) if self.l2 else ()
+        return Scheme(self._sampler(), self._objective(), refiners=(refiner,), regularisers=regularisers)
+
+    def _sampler(self) -> Sampler:
+        sampler: Sampler = Uniform(self.negatives, self.shared)
+        if self.criterion == "stable":
+            sampler = Pool(self.negatives, self.pool)
+        return Latent(sampler, self.latent, self.best) if self.latent else sampler
+
+    def _objective(self) -> BCE | BPR | SampledSoftmax:
+        if self.objective == "bce":
+            return BCE(self.temperature, self.similarity, self.normalise)
+        if self.objective == "bpr":
+            return BPR(self.temperature, self.similarity, self.normalise)
+        return SampledSoftmax(self.temperature, self.similarity, correction=False, joint=self.joint)
+
+
+def dli(**options: Any) -> Scheme:
+    """Scheme of `DLIScheme(**options)`."""
+    return DLIScheme(**options).build()

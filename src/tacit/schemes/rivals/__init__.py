@@ -1,0 +1,1 @@
+"""What others do about false negatives and popularity, in the same slots: for an honest comparison."""

@@ -1,0 +1,91 @@
+"""The spectrum of a run's embeddings: while it trains, and of a finished run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tacit.charts import line_chart
+from tacit.errors import SchemeError
+from tacit.evaluation.spectrum import diagnosis
+from tacit.run import Run
+from tacit.types import CSR, EpochEnd, FitEnd, PairScorer, StepEnd, Stop
+
+SIDES = ("users", "items", "both")
+
+
+class SpectrumTrace:
+    """A callback: after every `every`-th epoch the diagnosis of the vectors as they are served.
+
+    `entries` holds them; `log`, where given, gets each as it is made.
+    """
+
+    def __init__(
+        self, positives: CSR, *, every: int = 1, log: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self.positives, self.every, self.log = positives, every, log
+        self.entries: list[dict[str, Any]] = []
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if not isinstance(event, EpochEnd):
+            return None
+        epoch = event.clock.epoch + 1
+        if epoch % self.every and epoch < event.clock.epochs:
+            return None
+        entry = {"event": "spectrum", "epoch": epoch, **_diagnosed(event.module.backbone, self.positives)}
+        self.entries.append(entry)
+        if self.log is not None:
+            self.log(entry)
+        return None
+
+
+def spectrum(run: Run) -> dict[str, Any]:
+    """The diagnosis of a run's vectors (`evaluation.spectrum`), and `history`: what its training logged.
+
+    Raises `SchemeError` for a backbone without vectors.
+    """
+    history = [] if run.folder is None else logged(run.folder / "log.jsonl")
+    return {**_diagnosed(run.backbone, run.evidence.positives), "history": history}
+
+
+def logged(path: Path) -> list[dict[str, Any]]:
+    """The diagnoses of a log, of its last phase: later epochs of an earlier phase are left out."""
+    if not path.exists():
+        return []
+    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    found = [entry for entry in entries if entry.get("event") == "spectrum"]
+    last = max(
+        (n for n, entry in enumerate(found) if n == 0 or entry["epoch"] <= found[n - 1]["epoch"]), default=0
+    )
+    return found[last:]
+
+
+def values_chart(found: dict[str, Any]) -> str:
+    """Singular values over the largest, by rank, rows at length one; log scale."""
+    series = {}
+    for side in SIDES:
+        values = found["spectrum"][side]["unit"]["singular_values"]
+        top = values[0] or 1.0
+        series[side] = [(float(rank), value / top) for rank, value in enumerate(values, 1)]
+    return line_chart("Spectrum", "rank", "singular value / largest", series, log_y=True)
+
+
+def ranks_chart(history: list[dict[str, Any]]) -> str:
+    """Effective rank over epochs, rows at length one."""
+    series = {
+        side: [
+            (float(entry["epoch"]), float(entry["spectrum"][side]["unit"]["effective_rank"]))
+            for entry in history
+        ]
+        for side in SIDES
+    }
+    return line_chart("Effective rank while training", "epoch", "effective rank", series)
+
+
+def _diagnosed(backbone: Any, positives: CSR) -> dict[str, Any]:
+    if isinstance(backbone, PairScorer):
+        raise SchemeError(f"{type(backbone).__name__} scores pairs without vectors: it has no spectrum")
+    vectors = backbone.vectors()
+    return diagnosis(vectors.users.numpy(), vectors.items.numpy(), positives)

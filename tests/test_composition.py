@@ -1,0 +1,124 @@
+"""Every scheme with every part on every backbone: what is legal trains, the rest is refused with a mend."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers.tiny import random_data
+from helpers.training import Run, same
+from tacit.backbones.lightgcn import LightGCNConfig
+from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.backbones.neumf import NeuMFConfig
+from tacit.cli.names import SchemeChoice, members
+from tacit.data.loaders import PairLoader
+from tacit.errors import SchemeError
+from tacit.parts.miners import HardestK
+from tacit.presets import IDLIGScheme
+from tacit.schemes.directspec import DirectSpec
+from tacit.schemes.dli import DLI, DLIScheme
+from tacit.schemes.idl import IDL, IDLScheme
+from tacit.schemes.ig import InverseGradient
+from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
+from tacit.schemes.rivals.directau import Uniformity
+from tacit.schemes.rivals.dns import DNSScheme
+
+DATA = random_data(0)
+OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd")
+BACKBONES = {"mf": MFConfig(dim=8), "gmf": GMFConfig(dim=8), "lightgcn": LightGCNConfig(dim=8)}
+SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoice).items()} | {
+    "dli-bpr": DLIScheme(objective="bpr"),
+    "dli-softmax": DLIScheme(objective="sampled-softmax"),
+    "dli-reverse": DLIScheme(loss="reverse"),
+}
+PARTS: dict[str, Any] = {
+    "alone": None,
+    "directspec": DirectSpec(),
+    "dli": DLI(),
+    "dli-reverse": DLI("reverse"),
+    "dli-own": DLI(criterion="loss"),
+    "idl": IDL(warmup=0.0),
+    "ig": InverseGradient(),
+    "ig-probe": InverseGradient("probe"),
+    "hardest": HardestK(2),
+    "uniformity": Uniformity(),
+}
+PAIRWISE = {"bpr", "dns", "dli-bpr"}
+LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing"}
+POSITIVE = {"directspec", "directspec-plus", "directau"}
+UNSAMPLED = POSITIVE | {"softmax"}
+REFUSED = (
+    {(scheme, part) for scheme in PAIRWISE | LISTWISE | POSITIVE for part in ("idl", "ig", "ig-probe")}
+    | {(scheme, part) for scheme in UNSAMPLED for part in ("dli", "dli-reverse", "dli-own", "hardest")}
+    | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
+    | {("dns", "dli-own"), ("softmax", "directspec"), ("directau", "uniformity")}
+    | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
+)
+CELLS = sorted(itertools.product(SCHEMES, PARTS))
+WITHOUT_VECTORS: dict[str, Any] = {  # for a backbone that scores pairs
+    "bpr": BPRScheme(l2=0.0),
+    "bce": BCEScheme(l2=0.0),
+    "sampled-softmax": SampledSoftmaxScheme(negatives=4, shared=False, similarity="dot", temperature=1.0),
+    "dns": DNSScheme(l2=0.0),
+    "dli": DLIScheme(l2=0.0),
+    "idl": IDLScheme(l2=0.0),
+    "idl-ig": IDLIGScheme(l2=0.0),
+    "t-ce": SCHEMES["t-ce"],
+    "r-ce": SCHEMES["r-ce"],
+}
+
+
+def composed(preset: Any, part: Any) -> Any:
+    return preset.build() if part is None else preset.build().with_(part)
+
+
+def train(backbone: Any, scheme: Any, optimizer: str) -> None:
+    run = Run(DATA, backbone, scheme, optimizer=optimizer, rate=0.01)
+    before = run.parameters()
+    meta = PairLoader.of(DATA, np.arange(len(DATA.users)), 32, 1) if scheme.update.needs_meta else None
+    run.fit(2, meta_loader=meta)
+    after = run.parameters()
+    assert all(value.isfinite().all() for value in after.values())
+    assert not same(before, after)
+
+
+@pytest.mark.parametrize(("scheme", "part"), [cell for cell in CELLS if cell not in REFUSED])
+def test_a_legal_cell_trains_on_every_backbone_with_every_optimiser(scheme, part):
+    for backbone, optimizer in itertools.product(BACKBONES.values(), OPTIMIZERS):
+        train(backbone, composed(SCHEMES[scheme], PARTS[part]), optimizer)
+
+
+@pytest.mark.parametrize(("scheme", "part"), sorted(REFUSED))
+def test_an_illegal_cell_is_refused_in_one_sentence_with_the_mend(scheme, part):
+    with pytest.raises(SchemeError, match=r"^[^\n]+: [^\n]*(use|drop|leave|replace)[^\n]*$"):
+        composed(SCHEMES[scheme], PARTS[part])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "part"),
+    [
+        (scheme, part)
+        for scheme in sorted(WITHOUT_VECTORS)
+        for part in PARTS
+        if part not in ("directspec", "uniformity") and (scheme, part) not in REFUSED
+    ],
+)
+def test_a_legal_cell_trains_on_a_backbone_that_scores_pairs(scheme, part):
+    for optimizer in OPTIMIZERS:
+        train(NeuMFConfig(dim=8), composed(WITHOUT_VECTORS[scheme], PARTS[part]), optimizer)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "part"),
+    [
+        *((scheme, "alone") for scheme in sorted(POSITIVE | {"softmax", "ccl", "bsl", "label-smoothing"})),
+        *((scheme, part) for scheme in sorted(WITHOUT_VECTORS) for part in ("directspec", "uniformity")),
+    ],
+)
+def test_what_needs_vectors_is_refused_on_a_backbone_that_scores_pairs(scheme, part):
+    preset = WITHOUT_VECTORS.get(scheme, SCHEMES[scheme])
+    with pytest.raises(SchemeError, match=r"needs vectors, and NeuMF scores pairs without any: use"):
+        train(NeuMFConfig(dim=8), composed(preset, PARTS[part]), "adam")

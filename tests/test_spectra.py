@@ -1,0 +1,65 @@
+"""Diagnoses of a run's spectrum, while it trains and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tacit
+from tacit.errors import OptionError
+from tacit.spectra import SpectrumTrace, logged, ranks_chart, spectrum, values_chart
+
+
+def fit(out: Path | None = None, **options: Any) -> tacit.Run:
+    chance = np.random.default_rng(0)
+    users = chance.integers(0, 40, 600)
+    log = pa.table({"user": users, "item": 2 * chance.integers(0, 15, 600) + users % 2})
+    training = {"epochs": 3, "batch_size": 64, "patience": 5, **options.pop("training", {})}
+    return tacit.fit(
+        log, out=out, backbone=tacit.MFConfig(dim=4), training=tacit.TrainingOptions(**training), **options
+    )
+
+
+def test_a_run_logs_its_spectrum_after_every_epoch(tmp_path):
+    run = fit(tmp_path / "run", training={"spectrum": 1, "refit": False})
+    history = spectrum(run)["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+
+
+def test_only_the_last_phase_is_shown(tmp_path):
+    run = fit(tmp_path / "run", training={"spectrum": 1})
+    history = spectrum(run)["history"]
+    assert [entry["epoch"] for entry in history] == list(range(1, run.config["chosen"]["epoch"] + 1))
+
+
+def test_the_last_diagnosis_of_training_is_that_of_the_run(tmp_path):
+    run = fit(tmp_path / "run", training={"spectrum": 2})
+    found = spectrum(run)
+    assert found["history"][-1]["spectrum"] == found["spectrum"]
+
+
+def test_a_trace_watches_without_a_folder():
+    log = pa.table({"user": [0, 0, 1, 1, 2, 2], "item": [0, 1, 1, 2, 2, 0]})
+    whole = tacit.Interactions.read(log)
+    trace = SpectrumTrace(whole.positives, every=2)
+    fit(callbacks=[trace], training={"epochs": 4, "refit": False}, valid=None)
+    assert [entry["epoch"] for entry in trace.entries] == [2, 4]
+
+
+def test_without_a_folder_the_option_says_what_to_do():
+    with pytest.raises(OptionError, match=r"training\.spectrum writes into the log .*SpectrumTrace"):
+        fit(training={"spectrum": 1})
+
+
+def test_charts_show_all_sides(tmp_path):
+    found = spectrum(fit(tmp_path / "run", training={"spectrum": 1}))
+    for chart in (values_chart(found), ranks_chart(found["history"])):
+        assert all(f">{side}</text>" in chart for side in ("users", "items", "both"))
+
+
+def test_a_missing_log_has_no_history(tmp_path):
+    assert logged(tmp_path / "log.jsonl") == []

@@ -44,6 +44,7 @@ def grid() -> dict[str, list[Suggested]]:
             _biased(0.05, 16384, 16, 0.003),
             _biased(0.1, 4096, 16, 0.01),
             *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01, 0.03, 0.1)),
+            *(_spread(0.05, l2) for l2 in (0.15, 0.3)),
         ],
         "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "mf-sampled-softmax": [
@@ -73,6 +74,7 @@ def finalists() -> dict[str, list[Suggested]]:
         "mf-bpr": [
             _sampled(0.1, 4096, 16, 0.01),
             *(_shared(0.05, l2) for l2 in (0.003, 0.01, 0.03)),
+            *(_spread(0.05, l2) for l2 in (0.15, 0.3)),
         ],
         "mf-sampled-softmax": [*(_biased_softmax(0.1, t) for t in (0.15, 0.1)), _softmax(0.1, 0.15)],
         "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
@@ -91,6 +93,11 @@ def _biased(rate: float, batch: int, negatives: int, l2: float) -> Suggested:
 def _shared(rate: float, l2: float) -> Suggested:
     point = _biased(rate, 4096, 512, l2)
     return replace(point, scheme={**point.scheme, "shared": True})
+
+
+def _spread(rate: float, l2: float) -> Suggested:
+    point = _shared(rate, l2)
+    return replace(point, scheme={**point.scheme, "l2_spread": True})
 
 
 def _softmax(rate: float, temperature: float) -> Suggested:

@@ -38,7 +38,9 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
-    ("mf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
+    ("mf", "sampled-softmax"): Suggested(
+        "row-adagrad", 0.1, 2048, 60, 3, {"temperature": 0.1, "correction": True}, {"biases": True}
+    ),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
     ("gmf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),

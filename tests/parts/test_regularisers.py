@@ -52,3 +52,13 @@ def test_l2_reads_the_base_tables_and_counts_occurrences(config, scored_first):
 def test_negative_strengths_are_refused():
     with pytest.raises(OptionError, match="l2 must not be negative"):
         EmbeddingNorm(-1.0)
+
+
+def test_spread_divides_by_the_pairs_of_a_user():
+    backbone = MFConfig(dim=4).build(DATA, seeded())
+    candidates = Uniform(3).bind(DATA)(BATCH, seeded())
+    encoded = backbone(BATCH)
+    degrees = DATA.positives.degrees()
+    mean = degrees[degrees > 0].mean()
+    found = EmbeddingNorm(0.3, spread=True).bind(DATA)(encoded, BATCH, candidates)
+    torch.testing.assert_close(found, EmbeddingNorm(0.3 / mean)(encoded, BATCH, candidates))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from jaxtyping import Float
@@ -18,11 +18,15 @@ class EmbeddingNorm:
     """L2 on the batch's rows of the base tables: strength / (2 Q) * sum over occurrences of |row|^2.
 
     Each occurrence of a row counts. This is the field's usual convention (LightGCN, SIGIR 2020, its code);
-    it reads the tables before propagation.
+    it reads the tables before propagation. A row that occurs often is so held back often. With `spread` the
+    strength is divided by the mean number of training pairs of a user, so that a row is held back about as
+    much in all, whether people have four pairs or a hundred.
     """
 
     strength: float = 1e-4  # of the squared norm of the batch's embeddings
+    spread: bool = False  # divide it by the mean number of training pairs of a user
     name: str = "l2"  # what its term of the loss is called
+    _pairs: float = field(default=1.0, repr=False, compare=False)  # of a user, on average
     slot: ClassVar[Slot] = "regulariser"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
@@ -31,7 +35,10 @@ class EmbeddingNorm:
             raise OptionError(f"l2 must not be negative, but is {self.strength}")
 
     def bind(self, data: TrainingData) -> Self:
-        return self
+        if not self.spread:
+            return self
+        degrees = data.positives.degrees()
+        return replace(self, _pairs=float(degrees.sum() / max((degrees > 0).sum(), 1)) or 1.0)
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]:
-        return half_squared_norm(encoded, candidates) * (self.strength / len(batch))
+        return half_squared_norm(encoded, candidates) * (self.strength / self._pairs / len(batch))

@@ -38,8 +38,8 @@ def _sampler(draw: Draw, negatives: int, power: float, shared: bool | None) -> S
     return Mixed((Uniform(half), Popularity(max(negatives - half, 1), power)))
 
 
-def _scheme(sampler: Sampler, objective: Objective, l2: float) -> Scheme:
-    return Scheme(sampler, objective, regularisers=(EmbeddingNorm(l2),) if l2 else ())
+def _scheme(sampler: Sampler, objective: Objective, l2: float, spread: bool = False) -> Scheme:
+    return Scheme(sampler, objective, regularisers=(EmbeddingNorm(l2, spread),) if l2 else ())
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ class BPRScheme:
     temperature: float = 1.0  # scores are divided by it
     similarity: Similarity = "dot"  # of a user's and an item's vector
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+    l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
 
     def build(self) -> Scheme:
         """The scheme of these options."""
         sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
-        return _scheme(sampler, BPR(self.temperature, self.similarity), self.l2)
+        return _scheme(sampler, BPR(self.temperature, self.similarity), self.l2, self.l2_spread)
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ class BCEScheme:
     temperature: float = 1.0  # scores are divided by it
     similarity: Similarity = "dot"  # of a user's and an item's vector
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+    l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
 
     def build(self) -> Scheme:
         """The scheme of these options."""
         sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
-        return _scheme(sampler, BCE(self.temperature, self.similarity), self.l2)
+        return _scheme(sampler, BCE(self.temperature, self.similarity), self.l2, self.l2_spread)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_two_regularisers_of_one_name_are_refused():
 
 
 def test_regularisers_of_two_names_go_together():
-    assert len(scheme().with_(EmbeddingNorm(), EmbeddingNorm(0.5, "more")).regularisers) == 2
+    assert len(scheme().with_(EmbeddingNorm(), EmbeddingNorm(0.5, name="more")).regularisers) == 2
 
 
 def test_each_part_is_bound_once():

@@ -51,7 +51,7 @@ def test_a_trace_watches_without_a_folder():
 
 
 def test_without_a_folder_the_option_says_what_to_do():
-    with pytest.raises(OptionError, match=r"training\.spectrum writes into the log .*SpectrumTrace"):
+    with pytest.raises(OptionError, match=r"training\.spectrum writes into the run folder.*SpectrumTrace"):
         fit(training={"spectrum": 1})
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from tacit.beliefs import BeliefTrace
+from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
 from tacit.errors import OptionError, SchemeError
@@ -134,14 +136,7 @@ def _phase(
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
     position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
-    watching.append(Alarms())
-    if plan.spectrum is not None:
-        if log is None:
-            raise OptionError(
-                "training.spectrum writes into the log of a run folder: give one with out, or pass a "
-                "tacit.spectra.SpectrumTrace among the callbacks"
-            )
-        watching.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
+    watching += [Alarms(), *_traces(plan, data, evidence, folder, log)]
     if progress:
         watching.append(Progress("search", stopping) if search else Progress("refit"))
     keeper = None
@@ -176,6 +171,29 @@ def _phase(
     if not progress:
         _log.info("%s: %s", phase[2:], reason)
     return step, stopping
+
+
+def _traces(
+    plan: Plan, data: Interactions, evidence: Evidence, folder: Path | None, log: JsonLog | None
+) -> list[Callback]:
+    """What watches embeddings and beliefs, where options ask for it."""
+    asked = {
+        "training.spectrum": (plan.spectrum, "tacit.spectra.SpectrumTrace"),
+        "training.audit": (plan.audit, "tacit.beliefs.BeliefTrace"),
+    }
+    for option, (every, callback) in asked.items():
+        if every is not None and folder is None:
+            raise OptionError(
+                f"{option} writes into the run folder: give one with out, or pass a {callback} among the "
+                "callbacks"
+            )
+    found: list[Callback] = []
+    if plan.spectrum is not None and log is not None:
+        found.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
+    if plan.audit is not None and folder is not None:
+        ids = data.user_ids, data.item_ids
+        found.append(BeliefTrace(evidence, *ids, folder=folder / "beliefs", every=plan.audit, seed=plan.seed))
+    return found
 
 
 def _check_size(backbone: Any, data: Interactions) -> None:

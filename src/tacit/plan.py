@@ -41,6 +41,7 @@ class Plan:
     meta: float
     checkpoint_every: int
     spectrum: int | None
+    audit: int | None
     seed: int
     config: dict[str, Any]
     facts: dict[str, Any]

@@ -116,6 +116,7 @@ def made(
         meta=meta,
         checkpoint_every=training.checkpoint_every,
         spectrum=training.spectrum,
+        audit=training.audit,
         seed=seed,
         config=recorded,
         facts=material.facts,

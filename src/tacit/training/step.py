@@ -10,7 +10,7 @@ from torch import nn
 from tacit.errors import SchemeError
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import local_rows, read_out, score, score_pairs
-from tacit.types import Batch, Candidates, Clock, PairScorer, Terms
+from tacit.types import Batch, Candidates, Clock, Encoded, PairScorer, Scored, Terms
 
 
 class Step(nn.Module):
@@ -38,15 +38,7 @@ class Step(nn.Module):
     def forward(self, batch: Batch, candidates: Candidates, clock: Clock, *, plain: bool = False) -> Terms:
         """Terms of the batch; `plain` leaves out refiners and regularisers (meta losses)."""
         scheme = self.scheme
-        encoded = self.backbone(batch)
-        if scheme.transforms:
-            encoded, candidates = local_rows(read_out(encoded, batch), candidates)
-            for transform in scheme.transforms:
-                encoded = transform(encoded, batch, candidates)
-        if isinstance(self.backbone, PairScorer):
-            scored = score_pairs(self.backbone, candidates, batch, scheme.objective)
-        else:
-            scored = score(encoded, candidates, batch, scheme.objective)
+        encoded, candidates, scored = self.scored(batch, candidates)
         for refine in () if plain else scheme.refiners:
             scored = refine(scored, scheme.objective, clock)
         losses = scheme.objective(scored)
@@ -54,6 +46,18 @@ class Step(nn.Module):
         regularisers = () if plain else scheme.regularisers
         scalars = {part.name: part(encoded, batch, candidates) for part in regularisers}
         return Terms(rows, scalars, losses.unlabelled_share, scored.notes)
+
+    def scored(self, batch: Batch, candidates: Candidates) -> tuple[Encoded, Candidates, Scored]:
+        """What refiners get: the scores of the batch; the vectors and candidates that they are made of."""
+        objective = self.scheme.objective
+        encoded = self.backbone(batch)
+        if self.scheme.transforms:
+            encoded, candidates = local_rows(read_out(encoded, batch), candidates)
+            for transform in self.scheme.transforms:
+                encoded = transform(encoded, batch, candidates)
+        if isinstance(self.backbone, PairScorer):
+            return encoded, candidates, score_pairs(self.backbone, candidates, batch, objective)
+        return encoded, candidates, score(encoded, candidates, batch, objective)
 
 
 def _check(backbone: nn.Module) -> None:

@@ -1,0 +1,197 @@
+"""The audit of false negatives: which unlabelled items a scheme takes for positives, and whether it is right.
+
+A fixed sample of people, each with a positive and some unlabelled items, goes through the scheme's refiners as
+a batch of training would. The belief in a candidate is how far they left the no: the larger of its label and of
+the share of its weight that was taken.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Bool, Float
+
+from tacit.data.vocabulary import Vocabulary
+from tacit.errors import DataError, SchemeError
+from tacit.kernels.sampling import derived_key
+from tacit.parts.samplers import Uniform
+from tacit.storage import write_parquet
+from tacit.training.step import Step
+from tacit.types import Batch, Candidates, Clock, EpochEnd, FitEnd, Scored, StepEnd, Stop, TrainingData
+
+PROBE = 7  # purpose of the key of the sample
+SURE = 0.5  # belief from which an item counts as taken for a positive
+BINS = 10
+
+
+class BeliefTrace:
+    """A callback: after every `every`-th epoch one Parquet file of beliefs, in ids of the log.
+
+    `people` users at most, `candidates` unlabelled items each. Files are called epoch-00001.parquet and so
+    on, with the columns epoch, user, item, belief, score; in `tables` they stay at hand. Raises `SchemeError`
+    for a scheme without refiners: it believes every silence to be a no.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        user_ids: Vocabulary,
+        item_ids: Vocabulary,
+        *,
+        folder: Path | None = None,
+        every: int = 1,
+        people: int = 1_000,
+        candidates: int = 16,
+        seed: int = 0,
+    ) -> None:
+        self.user_ids, self.item_ids, self.folder, self.every = user_ids, item_ids, folder, every
+        self.batch, self.candidates = _probe(data, people, candidates, seed)
+        self.tables: dict[int, pa.Table] = {}
+
+    def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if not isinstance(event, EpochEnd):
+            return None
+        epoch = event.clock.epoch + 1
+        if epoch % self.every and epoch < event.clock.epochs:
+            return None
+        self.tables[epoch] = self._table(event.module, event.clock, epoch)
+        if self.folder is not None:
+            for file in self.folder.glob("epoch-*.parquet"):  # of an earlier phase
+                if int(file.stem.partition("-")[2]) > epoch:
+                    file.unlink()
+            write_parquet(self.folder / f"epoch-{epoch:05d}.parquet", self.tables[epoch])
+        return None
+
+    def _table(self, step: Step, clock: Clock, epoch: int) -> pa.Table:
+        refiners = step.scheme.refiners
+        if not refiners:
+            raise SchemeError(
+                "there is nothing to audit: the scheme has no refiner, it takes every silence for a no; "
+                "leave training.audit out, or use dli or idl"
+            )
+        training = step.training
+        step.eval()
+        try:
+            with torch.no_grad():
+                _, _, before = step.scored(self.batch, self.candidates)
+                after = before
+                for refine in refiners:
+                    after = copy.deepcopy(refine)(after, step.scheme.objective, clock)
+        finally:
+            step.train(training)
+        asked = (~after.observed)[:, 1:].numpy()
+        rows, columns = np.nonzero(asked)
+        return pa.table(
+            {
+                "epoch": pa.array(np.full(len(rows), epoch, np.int32)),
+                "user": self.user_ids.ids.take(pa.array(after.users.numpy()[rows])),
+                "item": self.item_ids.ids.take(pa.array(after.items[:, 1:].numpy()[rows, columns])),
+                "belief": pa.array(belief(after)[:, 1:].numpy()[rows, columns].astype(np.float32)),
+                "score": pa.array(after.scores[:, 1:].numpy()[rows, columns].astype(np.float32)),
+            }
+        )
+
+
+def belief(scored: Scored) -> Float[torch.Tensor, "Q C"]:
+    """How far refiners left the no of each cell, in [0, 1]."""
+    return torch.maximum(scored.labels, 1 - scored.log_weights.exp().clamp(max=1))
+
+
+def _probe(data: TrainingData, people: int, count: int, seed: int) -> tuple[Batch, Candidates]:
+    chance = np.random.default_rng(derived_key(seed, PROBE))
+    active = np.flatnonzero(data.positives.degrees() > 0)
+    users = np.sort(chance.choice(active, min(people, len(active)), replace=False))
+    indptr = data.positives.indptr
+    places = indptr[users] + (chance.random(len(users)) * data.positives.degrees()[users]).astype(np.int64)
+    ones = torch.ones(len(users))
+    batch = Batch(
+        rows=torch.arange(len(users)),
+        users=torch.from_numpy(users.astype(np.int64)),
+        targets=torch.from_numpy(data.positives.indices[places].astype(np.int64)),
+        labels=ones,
+        weights=ones,
+    )
+    generator = torch.Generator().manual_seed(derived_key(seed, PROBE, 1))
+    return batch, Uniform(count).bind(data)(batch, generator)
+
+
+def read_beliefs(folder: Path) -> pa.Table:
+    """All files of a trace, epoch by epoch. Raises `DataError` where there is none."""
+    files = sorted(folder.glob("epoch-*.parquet"))
+    if not files:
+        raise DataError(f"{folder}: no beliefs were traced; train with --set training.audit=1")
+    return pa.concat_tables([pq.read_table(file) for file in files])
+
+
+def truth_table(path: Path) -> pa.Table:
+    """A Parquet file of user, item and liked. Raises `DataError` where it cannot be read or lacks one."""
+    try:
+        return pq.read_table(path, columns=["user", "item", "liked"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"{path}: cannot be read as Parquet with the columns user, item and liked, such as "
+            f"truth.parquet of tacit data simulate ({error})"
+        ) from error
+
+
+def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, Any]]:
+    """For each epoch: candidates asked, the share taken for positives, the mean belief.
+
+    With `truth` (columns user, item, liked) also, of the pairs that it knows, `base` (the share liked),
+    `precision` and `recall` of what was taken, `brier` (mean squared error of the belief), and `calibration`:
+    mean belief, share liked and number of pairs in ten bins of belief.
+    """
+    if truth is not None:
+        kind = [beliefs.schema.field(name).type for name in ("user", "item")]
+        for name, wanted in zip(("user", "item"), kind, strict=True):
+            truth = truth.set_column(truth.column_names.index(name), name, truth[name].cast(wanted))
+        beliefs = beliefs.join(truth, ["user", "item"], join_type="left outer")
+    epochs = beliefs["epoch"].to_numpy()
+    values = beliefs["belief"].to_numpy()
+    liked = known = np.zeros(0, bool)
+    if truth is not None:
+        known = np.asarray(beliefs["liked"].is_valid())
+        liked = np.asarray(beliefs["liked"].fill_null(False))
+    found = []
+    for epoch in np.unique(epochs):
+        here = epochs == epoch
+        entry: dict[str, Any] = {
+            "epoch": int(epoch),
+            "asked": int(here.sum()),
+            "taken": float((values[here] >= SURE).mean()),
+            "mean_belief": float(values[here].mean()),
+        }
+        if truth is not None:
+            entry |= _judged(values[here & known], liked[here & known])
+        found.append(entry)
+    return found
+
+
+def _judged(values: Float[np.ndarray, "n"], liked: Bool[np.ndarray, "n"]) -> dict[str, Any]:
+    taken = values >= SURE
+    bins = np.minimum((values * BINS).astype(int), BINS - 1)
+    return {
+        "known": len(values),
+        "base": _share(liked),
+        "precision": _share(liked[taken]),
+        "recall": _share(taken[liked]),
+        "brier": float(((values - liked) ** 2).mean()) if len(values) else None,
+        "calibration": [
+            {
+                "belief": float(values[bins == place].mean()),
+                "liked": float(liked[bins == place].mean()),
+                "pairs": int((bins == place).sum()),
+            }
+            for place in np.unique(bins)
+        ],
+    }
+
+
+def _share(flags: Bool[np.ndarray, "n"]) -> float | None:
+    return float(flags.mean()) if len(flags) else None

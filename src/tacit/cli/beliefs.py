@@ -1,0 +1,43 @@
+"""The verb `tacit beliefs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tacit.cli import shared
+from tacit.cli.output import emit, say, table
+
+FIGURES = ("asked", "taken", "mean_belief")
+JUDGED = ("base", "precision", "recall", "brier")
+
+
+def beliefs(
+    run: Annotated[Path, typer.Argument(help="Run folder, trained with --set training.audit=1.")],
+    truth: Annotated[
+        Path | None, typer.Option(help="Parquet file with user, item and liked, as the simulator writes it.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file for all beliefs of the run.")] = None,
+    json: shared.Json = False,
+    version: shared.Version = False,
+) -> None:
+    """List what a scheme took for false negatives, by epoch.
+
+    With the truth at hand also whether it was right: precision beside the base rate, recall, calibration.
+    """
+    from tacit.beliefs import read_beliefs, summary, truth_table
+    from tacit.storage import write_parquet
+
+    found = read_beliefs(run / "beliefs")
+    if out is not None:
+        write_parquet(out, found)
+        say(f"wrote {out}")
+    entries = summary(found, None if truth is None else truth_table(truth))
+    if json:
+        emit({"epochs": entries})
+        return
+    names = ["epoch", *FIGURES, *(JUDGED if truth is not None else ())]
+    rows = [[entry[name] for name in names] for entry in entries]
+    table("Unlabelled items taken for positives", [name.replace("_", " ") for name in names], rows)

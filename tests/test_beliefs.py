@@ -1,0 +1,160 @@
+"""The audit of false negatives: what is believed, in whose ids, and whether it is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import tacit
+from helpers.tiny import scored_of
+from tacit.beliefs import BeliefTrace, belief, read_beliefs, summary, truth_table
+from tacit.errors import DataError, OptionError, SchemeError
+from tacit.schemes.dli import dli
+from tacit.schemes.idl import idl
+
+
+def log() -> pa.Table:
+    chance = np.random.default_rng(0)
+    users = chance.integers(0, 40, 600)
+    items = 2 * chance.integers(0, 15, 600) + users % 2
+    return pa.table({"user": [f"u{user}" for user in users], "item": [f"i{item}" for item in items]})
+
+
+def fit(out: Path | None = None, **options: Any) -> tacit.Run:
+    training = {"epochs": 3, "batch_size": 64, "patience": 5, **options.pop("training", {})}
+    return tacit.fit(
+        log(), out=out, backbone=tacit.MFConfig(dim=4), training=tacit.TrainingOptions(**training), **options
+    )
+
+
+def test_a_run_writes_its_beliefs_after_every_epoch(tmp_path):
+    fit(tmp_path / "run", scheme=idl(warmup=0.0, l2=0.0), training={"audit": 1, "refit": False})
+    assert [entry["epoch"] for entry in summary(read_beliefs(tmp_path / "run" / "beliefs"))] == [1, 2, 3]
+
+
+def test_the_refit_leaves_no_belief_of_the_search(tmp_path):
+    run = fit(tmp_path / "run", scheme=idl(warmup=0.0), training={"audit": 1})
+    found = summary(read_beliefs(tmp_path / "run" / "beliefs"))
+    assert [entry["epoch"] for entry in found] == list(range(1, run.config["chosen"]["epoch"] + 1))
+
+
+def test_beliefs_are_in_the_ids_of_the_log_and_of_unlabelled_pairs(tmp_path):
+    fit(tmp_path / "run", scheme=idl(warmup=0.0), training={"audit": 1})
+    table = read_beliefs(tmp_path / "run" / "beliefs")
+    known = set(zip(*log().to_pydict().values(), strict=True))
+    asked = set(zip(table["user"].to_pylist(), table["item"].to_pylist(), strict=True))
+    assert asked
+    assert not asked & known
+    assert {user for user, _ in asked} <= {user for user, _ in known}
+
+
+def test_the_same_pairs_are_asked_in_every_epoch(tmp_path):
+    fit(tmp_path / "run", scheme=idl(warmup=0.0), training={"audit": 1, "refit": False})
+    table = read_beliefs(tmp_path / "run" / "beliefs")
+    pairs = list(zip(table["user"].to_pylist(), table["item"].to_pylist(), strict=True))
+    assert pairs[: len(pairs) // 3] * 3 == pairs
+
+
+def test_watching_changes_nothing():
+    data = tacit.Interactions.read(log())
+    runs = []
+    for callbacks in ([], [BeliefTrace(data, data.user_ids, data.item_ids)]):
+        runs.append(
+            fit(scheme=dli(criterion="loss", warmup=0.0), callbacks=callbacks, training={"refit": False})
+        )
+    first, second = (run.backbone.state_dict() for run in runs)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_belief_is_the_label_or_the_share_of_weight_taken():
+    weights = torch.tensor([[0.0, 0.0, -torch.inf, float(np.log(0.25)), 0.7]])
+    labels = torch.tensor([[1.0, 0.3, 0.0, 0.5, 0.0]])
+    found = belief(scored_of(torch.zeros(1, 5), labels=labels, log_weights=weights))
+    assert found[0].tolist() == pytest.approx([1.0, 0.3, 1.0, 0.75, 0.0])
+
+
+def test_a_scheme_without_refiners_has_nothing_to_audit(tmp_path):
+    with pytest.raises(SchemeError, match="no refiner"):
+        fit(tmp_path / "run", scheme="bpr", training={"audit": 1})
+
+
+def test_without_a_folder_the_option_says_what_to_do():
+    with pytest.raises(OptionError, match=r"training\.audit writes into the run folder.*BeliefTrace"):
+        fit(scheme=idl(), training={"audit": 1})
+
+
+BELIEFS = pa.table(
+    {
+        "epoch": pa.array([1, 1, 1, 1, 1], pa.int32()),
+        "user": pa.array([0, 0, 1, 1, 2]),
+        "item": pa.array([0, 1, 0, 1, 5]),
+        "belief": pa.array([1.0, 0.5, 0.0, 0.0, 1.0], pa.float32()),
+        "score": pa.array([0.0] * 5, pa.float32()),
+    }
+)
+TRUTH = pa.table(
+    {
+        "user": pa.array([0, 0, 1, 1], pa.int32()),
+        "item": pa.array([0, 1, 0, 1], pa.int32()),
+        "liked": [True, False, True, False],
+    }
+)
+
+
+def test_beliefs_are_judged_on_the_pairs_that_the_truth_knows():
+    (entry,) = summary(BELIEFS, TRUTH)
+    assert (entry["asked"], entry["known"]) == (5, 4)
+    assert entry["taken"] == pytest.approx(3 / 5)
+    assert (entry["base"], entry["precision"], entry["recall"]) == (0.5, 0.5, 0.5)
+    assert entry["brier"] == pytest.approx((0 + 0.25 + 1 + 0) / 4)
+
+
+def test_calibration_sets_belief_beside_the_share_liked():
+    (entry,) = summary(BELIEFS, TRUTH)
+    assert entry["calibration"] == [
+        {"belief": 0.0, "liked": 0.5, "pairs": 2},
+        {"belief": 0.5, "liked": 0.0, "pairs": 1},
+        {"belief": 1.0, "liked": 1.0, "pairs": 1},
+    ]
+
+
+def test_a_folder_without_beliefs_says_how_to_get_them(tmp_path):
+    with pytest.raises(DataError, match=r"--set training\.audit=1"):
+        read_beliefs(tmp_path)
+
+
+def test_a_truth_without_its_columns_is_refused(tmp_path):
+    pq.write_table(pa.table({"user": [1]}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet with the columns user, item"):
+        truth_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("scheme", [dli(criterion="neighbour"), idl(warmup=0.0)], ids=["dli", "idl"])
+def test_on_the_simulator_what_is_believed_is_liked_above_the_base_rate(scheme, tmp_path):
+    world = tacit.simulate("small", seed=0)
+    data = tacit.Interactions.read(world.to_arrow())
+    trace = BeliefTrace(data, data.user_ids, data.item_ids, every=3, people=400)
+    tacit.fit(
+        data,
+        backbone=tacit.MFConfig(dim=16, scale=0.01),
+        scheme=scheme,
+        optimizer=tacit.OptimizerOptions("row-adagrad", 0.1),
+        training=tacit.TrainingOptions(epochs=3, batch_size=4096, refit=False),
+        callbacks=[trace],
+    )
+    world.write(tmp_path / "world")
+    (entry,) = summary(trace.tables[3], truth_table(tmp_path / "world" / "truth.parquet"))
+    order = np.argsort(-trace.tables[3]["belief"].to_numpy(), kind="stable")
+    assert entry["known"] > 0
+    if entry["precision"] is not None:
+        assert entry["precision"] > entry["base"]
+    likeliest = summary(
+        trace.tables[3].take(order[: len(order) // 10]), truth_table(tmp_path / "world" / "truth.parquet")
+    )
+    assert likeliest[0]["base"] > 1.2 * entry["base"]

@@ -1,8 +1,8 @@
 """The audit of false negatives: which unlabelled items a scheme takes for positives, and whether it is right.
 
-A fixed sample of people, each with a positive and some unlabelled items, goes through the scheme's refiners as
-a batch of training would. The belief in a candidate is how far they left the no: the larger of its label and of
-the share of its weight that was taken.
+A fixed sample of people, each with a positive and some unlabelled items, goes through the scheme's refiners
+as a batch of training would. The belief in a candidate is how far they left the no: the larger of its label
+and of the share of its weight that was taken.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)),
             _softmax(0.1, 0.2),
             *(_biased_softmax(0.1, t) for t in (0.1, 0.15, 0.2)),
+            *(_slow_biased_softmax(0.1, t) for t in (0.1, 0.12)),
         ],
         "mf-softmax": [_softmax(0.1, 0.15)],
         "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01)],
@@ -76,7 +77,11 @@ def finalists() -> dict[str, list[Suggested]]:
             *(_shared(0.05, l2) for l2 in (0.003, 0.01, 0.03)),
             *(_spread(0.05, l2) for l2 in (0.15, 0.3)),
         ],
-        "mf-sampled-softmax": [*(_biased_softmax(0.1, t) for t in (0.15, 0.1)), _softmax(0.1, 0.15)],
+        "mf-sampled-softmax": [
+            *(_slow_biased_softmax(0.1, t) for t in (0.12, 0.1)),
+            *(_biased_softmax(0.1, t) for t in (0.15, 0.1)),
+            _softmax(0.1, 0.15),
+        ],
         "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
     }
 
@@ -107,6 +112,11 @@ def _softmax(rate: float, temperature: float) -> Suggested:
 def _biased_softmax(rate: float, temperature: float) -> Suggested:
     point = _softmax(rate, temperature)
     return replace(point, scheme={**point.scheme, "correction": True}, backbone={"biases": True})
+
+
+def _slow_biased_softmax(rate: float, temperature: float) -> Suggested:
+    point = _biased_softmax(rate, temperature)
+    return replace(point, backbone={"biases": True, "bias_rate": 0.1})
 
 
 def _graph(rate: float, batch: int, negatives: int, l2: float, decay: float = 1.0) -> Suggested:

@@ -117,7 +117,7 @@ def _phase(
     scheme = plan.scheme.bind(evidence)
     step = Step(backbone, scheme)
     _check_size(backbone, data)
-    optimizer = build(plan.optimizer, plan.rate, step.parameters())
+    optimizer = build(plan.optimizer, plan.rate, step.groups())
     loader, meta_loader = _loaders(plan, data)
     stopping = EarlyStopping(
         validator(plan) if search else _no_validation,

@@ -399,7 +399,8 @@ class Backbone(Protocol):
 
     One that also has `fold_in(history: CSR)`, (Q, d), says itself what vectors people known by their history
     only get; for the others, ridge regression on the item vectors does. With `start_from(users, items)` and
-    `copy_rows(earlier)` it may start from given factors and from an earlier run.
+    `copy_rows(earlier)` it may start from given factors and from an earlier run. `rates` gives parameters, by
+    name, a learning rate relative to the optimiser's.
     """
 
     n_users: int

@@ -8,7 +8,9 @@ from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import OptionError
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
+from tacit.schemes.plain import bpr
 from tacit.scoring import score
+from tacit.training.step import Step
 
 DATA = random_data(1)
 BATCH = batch_from(DATA, 12)
@@ -90,3 +92,11 @@ def test_copied_rows_come_first_and_new_ones_keep_their_start(config):
 def test_a_dimension_below_one_is_refused(kind):
     with pytest.raises(OptionError, match=r"backbone\.dim must be at least 1, not 0"):
         kind(dim=0)
+
+
+def test_biases_may_learn_at_a_rate_of_their_own():
+    backbone = MFConfig(dim=4, biases=True, bias_rate=0.1).build(random_data(0), seeded())
+    plain, slow = Step(backbone, bpr().bind(random_data(0))).groups()
+    assert {id(value) for value in plain["params"]} == {id(backbone.user_table), id(backbone.item_table)}
+    assert {id(value) for value in slow["params"]} == {id(backbone.user_bias), id(backbone.item_bias)}
+    assert slow["factor"] == 0.1

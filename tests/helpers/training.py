@@ -32,7 +32,7 @@ class Run:
         self.seed = seed
         self.step = Step(backbone.build(data, seeded(seed)), scheme.bind(data))
         self.loader = PairLoader.of(data, np.arange(len(data.users)), batch_size, seed)
-        self.optimizer = build(optimizer, rate, self.step.parameters())
+        self.optimizer = build(optimizer, rate, self.step.groups())
         self.position = Position()
 
     def fit(self, epochs: int, **options: Any) -> str:

@@ -14,6 +14,7 @@ from tacit.training.optimizers import (
     RowAdagrad,
     RowAdam,
     build,
+    set_rate,
 )
 
 NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam"]
@@ -194,3 +195,22 @@ def test_sgd_takes_one_plain_step():
     parameter.grad = torch.tensor([[1.0, 0.0], [0.0, -2.0]])
     build("sgd", 0.5, [parameter]).step()
     assert parameter.tolist() == [[0.5, 2.0], [3.0, 5.0]]
+
+
+@pytest.mark.parametrize("name", ["row-adagrad", "row-adam", "lazy-adam", "adam", "sgd"])
+def test_a_group_learns_at_its_factor_of_the_rate(name):
+    made = {}
+    for factor in (1.0, 0.1):
+        parameter = torch.nn.Parameter(torch.zeros(3, 2))
+        optimizer = build(name, 0.5, [{"params": [parameter], "factor": factor}])
+        parameter.grad = torch.ones(3, 2)
+        optimizer.step()
+        made[factor] = parameter.detach()
+    torch.testing.assert_close(made[0.1], 0.1 * made[1.0])
+
+
+def test_a_changed_rate_keeps_the_factors():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(2, 2))], "factor": 0.1}]
+    optimizer = build("row-adagrad", 0.5, groups)
+    set_rate(optimizer, 0.2)
+    assert optimizer.param_groups[0]["rate"] == pytest.approx(0.02)

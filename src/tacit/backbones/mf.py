@@ -23,14 +23,19 @@ class MFConfig:
     dim: int = 64  # length of a user's and an item's vector
     scale: Scale = 0.1  # standard deviation of the initial embeddings, or "xavier"
     biases: bool = False  # a number for each user and item beside the vectors
+    bias_rate: float = 1.0  # their learning rate, relative to that of the vectors
 
     def __post_init__(self) -> None:
         if self.dim < 1:
             raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+        if not self.bias_rate > 0:
+            raise OptionError(f"backbone.bias_rate must be positive, not {self.bias_rate}")
 
     def build(self, data: TrainingData, generator: torch.Generator) -> MF:
         """The backbone for the data's users and items, initialised from the generator."""
-        return MF(data.n_users, data.n_items, self.dim, self.scale, self.biases, False, generator)
+        return MF(
+            data.n_users, data.n_items, self.dim, self.scale, self.biases, False, generator, self.bias_rate
+        )
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,19 @@ class GMFConfig:
     dim: int = 64  # length of a user's and an item's vector
     scale: Scale = 0.1  # standard deviation of the initial embeddings, or "xavier"
     biases: bool = False  # a number for each user and item beside the vectors
+    bias_rate: float = 1.0  # their learning rate, relative to that of the vectors
 
     def __post_init__(self) -> None:
         if self.dim < 1:
             raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+        if not self.bias_rate > 0:
+            raise OptionError(f"backbone.bias_rate must be positive, not {self.bias_rate}")
 
     def build(self, data: TrainingData, generator: torch.Generator) -> MF:
         """The backbone for the data's users and items, initialised from the generator."""
-        return MF(data.n_users, data.n_items, self.dim, self.scale, self.biases, True, generator)
+        return MF(
+            data.n_users, data.n_items, self.dim, self.scale, self.biases, True, generator, self.bias_rate
+        )
 
 
 class MF(nn.Module):
@@ -69,6 +79,7 @@ class MF(nn.Module):
         biases: bool,
         axes: bool,
         generator: torch.Generator,
+        bias_rate: float = 1.0,
     ) -> None:
         super().__init__()
         self.n_users, self.n_items, self.dim = n_users, n_items, dim
@@ -77,6 +88,8 @@ class MF(nn.Module):
         self.user_bias = nn.Parameter(torch.zeros(n_users, 1)) if biases else None
         self.item_bias = nn.Parameter(torch.zeros(n_items, 1)) if biases else None
         self.axes = nn.Parameter(torch.ones(dim)) if axes else None
+        slow = biases and bias_rate != 1
+        self.rates = {"user_bias": bias_rate, "item_bias": bias_rate} if slow else {}
 
     def forward(self, batch: Batch) -> Encoded:
         """Queries are rows of the user table."""

@@ -182,21 +182,27 @@ class OptimizerOptions:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of an optimiser this rate."""
+    """Give every group of an optimiser this rate, times the group's `factor` where it has one."""
     for group in optimizer.param_groups:
-        group["rate" if "rate" in group else "lr"] = rate
+        group["rate" if "rate" in group else "lr"] = rate * group.get("factor", 1.0)
 
 
-def build(name: str, rate: float, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of this name."""
-    if name == "row-adagrad":
-        return RowAdagrad(parameters, rate)
-    if name == "row-adam":
-        return RowAdam(parameters, rate)
-    if name == "lazy-adam":
-        return LazyAdam(parameters, rate)
-    if name == "adam":
-        return DenseAdam(parameters, rate)
-    if name == "sgd":
-        return torch.optim.SGD(parameters, rate)
-    raise OptionError(f'unknown optimiser "{name}"; expected row-adagrad, row-adam, lazy-adam, adam or sgd')
+def build(
+    name: str, rate: float, parameters: Iterable[torch.nn.Parameter] | list[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimiser of this name, over parameters or groups; a group's `factor` multiplies the rate."""
+    if name not in OPTIMIZERS:
+        *most, last = OPTIMIZERS
+        raise OptionError(f'unknown optimiser "{name}"; expected {", ".join(most)} or {last}')
+    optimizer = OPTIMIZERS[name](parameters, rate)
+    set_rate(optimizer, rate)
+    return optimizer
+
+
+OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
+    "row-adagrad": RowAdagrad,
+    "row-adam": RowAdam,
+    "lazy-adam": LazyAdam,
+    "adam": DenseAdam,
+    "sgd": torch.optim.SGD,
+}

@@ -35,6 +35,20 @@ class Step(nn.Module):
             ]
         )
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameters for an optimiser, in groups of one rate: a group's `factor` multiplies the optimiser's.
+
+        `rates`, where a backbone has it: by name of a parameter, its learning rate relative to the others'.
+        """
+        rates: dict[str, float] = getattr(self.backbone, "rates", {})
+        slow = {id(self.backbone.get_parameter(name)): factor for name, factor in rates.items()}
+        plain = [parameter for parameter in self.parameters() if id(parameter) not in slow]
+        found: list[dict[str, Any]] = [{"params": plain}]
+        for factor in sorted(set(slow.values())):
+            members = [parameter for parameter in self.parameters() if slow.get(id(parameter)) == factor]
+            found.append({"params": members, "factor": factor})
+        return found
+
     def forward(self, batch: Batch, candidates: Candidates, clock: Clock, *, plain: bool = False) -> Terms:
         """Terms of the batch; `plain` leaves out refiners and regularisers (meta losses)."""
         scheme = self.scheme

@@ -29,17 +29,26 @@ class Suggested:
 
 SMALL = {"scale": 0.01}
 SAMPLED = {"negatives": 16, "l2": 0.01}
+SLOW_BIASES = {"biases": True, "bias_rate": 0.1}
 SHARP = {"temperature": 0.15}
 LABELLED = {"negatives": 8, "l2": 0.01}
 NO_VECTORS = {"negatives": 4, "l2": 0.0}
 PUBLISHED = Suggested("adam", 0.001, 4096, 100, 5, NO_VECTORS)
 TABLE: dict[tuple[str, str], Suggested] = {
-    ("mf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
+    ("mf", "bpr"): Suggested(
+        "row-adagrad",
+        0.05,
+        4096,
+        150,
+        5,
+        {"negatives": 512, "shared": True, "l2": 0.15, "l2_spread": True},
+        {"scale": 0.01, "biases": True},
+    ),
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "sampled-softmax"): Suggested(
-        "row-adagrad", 0.1, 2048, 60, 3, {"temperature": 0.1, "correction": True}, {"biases": True}
+        "row-adagrad", 0.1, 2048, 60, 3, {"temperature": 0.12, "correction": True}, SLOW_BIASES
     ),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
@@ -50,7 +59,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
-    ("lightgcn", "bpr"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
+    ("lightgcn", "bpr"): Suggested("adam", 0.02, 32768, 300, 5, {"negatives": 16, "l2": 5e-5}, decay=0.985),
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "idl"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "idl-ig"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),

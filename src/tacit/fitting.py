@@ -134,7 +134,10 @@ def _phase(
     facts = {"phase": phase, "config": plan.config, "data": plan.facts["data"], **extra}
     facts["threads"] = counts()["torch"]
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
-    position, ended = restore(saved, step, optimizer, stateful, facts) if saved else (Position(), None)
+    position, ended = Position(), None
+    if saved:
+        unsaid = {"config": plan.unsaid}
+        position, ended = restore(saved, step, optimizer, stateful, facts, unsaid=unsaid)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     watching += [Alarms(), *_traces(plan, data, evidence, folder, log)]
     if progress:

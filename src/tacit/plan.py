@@ -44,6 +44,7 @@ class Plan:
     audit: int | None
     seed: int
     config: dict[str, Any]
+    unsaid: dict[str, Any]  # what configurations of earlier releases mean where they lack an option
     facts: dict[str, Any]
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
 from tacit.plan import INITIAL, Plan
-from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of, scheme_of
+from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
 from tacit.starts import earlier_run, start_values
 from tacit.training.optimizers import DENSE_ROWS, OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -46,7 +47,9 @@ def made(
         _log.info("no scheme named: %s, as docs/defaults.md says", scheme)
     names = _use(backbone), _use(scheme)
     table = suggested(*names)
-    config, make = _backbone(backbone, table.backbone)
+    if isinstance(backbone, str):
+        backbone = by_name(BackboneConfig, backbone, "backbone")(**table.backbone)
+    make = _maker(backbone)
     preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
     built = scheme_of(preset)
     name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
@@ -58,7 +61,6 @@ def made(
             *(rate, table.optimizer),
         )
     decay = optimizer.decay or table.decay
-    over_users = training.draw == "users"
     refit = (valid is None) if training.refit is None else training.refit
     meta = usual_meta(built) if training.meta is None else training.meta
     if meta and training.meta is None:
@@ -79,18 +81,19 @@ def made(
     )
     recorded = {
         "data": asdict(options),
-        "backbone": config,
+        "backbone": options_of(backbone),
         "scheme": options_of(preset),
-        "training": {
-            **asdict(training),
-            **values,
-            "refit": refit,
-            "meta": meta,
-            "draw": "users" if over_users else None,
-        },
-        "optimizer": {"use": name, "rate": rate, "decay": None if decay == 1 else decay},
+        "training": {**asdict(training), **values, "refit": refit, "meta": meta},
+        "optimizer": {"use": name, "rate": rate, "decay": decay},
         "seed": seed,
         "start": None if start is None else str(start),
+    }
+
+    unsaid = {
+        "backbone": defaults_of(backbone),
+        "scheme": defaults_of(preset),
+        "training": asdict(TrainingOptions()),
+        "optimizer": {"decay": 1.0},
     }
 
     def build(trained: Evidence) -> Any:
@@ -109,7 +112,7 @@ def made(
         optimizer=name,
         rate=rate,
         decay=decay,
-        over_users=over_users,
+        over_users=training.draw == "users",
         validate_every=training.validate_every,
         metric=training.metric,
         refit=refit,
@@ -119,6 +122,7 @@ def made(
         audit=training.audit,
         seed=seed,
         config=recorded,
+        unsaid=unsaid,
         facts=material.facts,
         **values,
     )
@@ -137,12 +141,11 @@ def _use(value: Any) -> str:
     return value if isinstance(value, str) else str(getattr(value, "use", type(value).__name__))
 
 
-def _backbone(value: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Its recorded options, and a function (data, generator) that makes it."""
-    if isinstance(value, str):
-        value = by_name(BackboneConfig, value, "backbone")(**options)
+def _maker(value: Any) -> Callable[[Evidence, torch.Generator], Any]:
+    """What makes the backbone of a configuration; a module of one's own goes back to where it began."""
     if hasattr(value, "build"):
-        return options_of(value), value.build
+        make: Callable[[Evidence, torch.Generator], Any] = value.build
+        return make
     if isinstance(value, torch.nn.Module):
         initial = {name: tensor.clone() for name, tensor in value.state_dict().items()}
 
@@ -150,5 +153,5 @@ def _backbone(value: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Any]
             value.load_state_dict(initial)
             return value
 
-        return options_of(value), again
+        return again
     raise OptionError(f"a backbone is a name, a configuration or an nn.Module, not {type(value).__name__}")

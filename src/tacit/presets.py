@@ -5,7 +5,7 @@ The lists are a union of backbone configurations and one of scheme presets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
@@ -108,6 +108,13 @@ def options_of(value: Any) -> dict[str, Any]:
         fields = {name: _json(item) for name, item in _public(value).items()}
         return fields if "use" in fields else {"class": _dotted(value), **fields}
     return {"class": _dotted(value)}
+
+
+def defaults_of(value: Any) -> dict[str, Any]:
+    """Defaults of a preset's options as JSON; none of what has no options."""
+    if not is_dataclass(value):
+        return {}
+    return {field.name: _json(field.default) for field in fields(value) if field.default is not MISSING}
 
 
 def _public(value: Any) -> dict[str, Any]:

@@ -170,13 +170,16 @@ def restore(
     optimizer: torch.optim.Optimizer,
     stateful: Mapping[str, Stateful],
     facts: dict[str, Any],
+    *,
+    unsaid: Mapping[str, Any] | None = None,
 ) -> tuple[Position, str | None]:
     """Put everything back as it was; where training was, and why it had ended, where it had.
 
+    `unsaid`: what an entry means that an earlier release did not save yet, nested as the facts are.
     Raises `RunFolderError` naming what differs from the saved facts.
     """
     values, tensors = read_json(files["state.json"]), read_tensors(files["state.safetensors"])
-    different = _first_difference("", values["facts"], facts)
+    different = _first_difference("", _completed(values["facts"], unsaid or {}), facts)
     if different is not None:
         name, before, now = different
         raise RunFolderError(
@@ -208,6 +211,18 @@ def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] 
                 return found
         return None
     return None if before == now else (name, before, now)
+
+
+def _completed(saved: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:
+    """Saved entries, and those of `unsaid` that they lack."""
+    nested = {
+        name: _completed(saved.get(name, {}), value) for name, value in unsaid.items() if _is_map(value)
+    }
+    return {**unsaid, **saved, **nested}
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:

@@ -61,7 +61,7 @@ def grid() -> dict[str, list[Suggested]]:
         "lightgcn-bpr": [
             *(_graph(0.03, n, 4, 1e-4) for n in (8192, 32768)),
             _graph(0.02, 32768, 16, 5e-5, 0.985),
-            _graph(0.01, 8192, 16, 5e-5, 0.985),
+            *(_graph(r, n, 16, 5e-5, 0.985) for r, n in ((0.01, 8192), (0.02, 8192), (0.02, 4096))),
         ],
         "lightgcn-bce": [_graph(0.03, 32768, 4, 1e-4)],
         "lightgcn-sampled-softmax": [_graph_softmax(0.01, t) for t in (0.1, 0.15)],

@@ -9,13 +9,18 @@ import pytest
 
 import tacit
 from helpers.logs import random_log
-from tacit.defaults import RATES, suggested
+from tacit.defaults import RATES, fitting_batch, suggested
 from tacit.gathering import DataOptions
 from tacit.plan import Plan
 from tacit.planning import made
 
 
-def planned(optimizer: tacit.OptimizerOptions, backbone: str = "mf", scheme: str = "softmax") -> Plan:
+def planned(
+    optimizer: tacit.OptimizerOptions,
+    backbone: str = "mf",
+    scheme: str = "softmax",
+    training: tacit.TrainingOptions | None = None,
+) -> Plan:
     return made(
         *(
             random_log(),
@@ -24,7 +29,7 @@ def planned(optimizer: tacit.OptimizerOptions, backbone: str = "mf", scheme: str
             backbone,
             scheme,
             DataOptions(),
-            tacit.TrainingOptions(),
+            training or tacit.TrainingOptions(),
             optimizer,
             0,
             None,
@@ -58,3 +63,23 @@ def test_adam_becomes_lazy_where_tables_are_large(
     monkeypatch.setattr("tacit.planning.DENSE_ROWS", most)
     plan = planned(tacit.OptimizerOptions(), "lightgcn", "bpr")
     assert (plan.optimizer, plan.rate) == (chosen, suggested("lightgcn", "bpr").rate)
+
+
+@pytest.mark.parametrize(
+    ("size", "pairs", "fitting"),
+    [
+        (32768, 810_128, 32768),
+        (32768, 166_025, 8192),
+        (2048, 29_769, 1024),
+        (2048, 32_768, 2048),
+        (4096, 10, 512),
+        (256, 10, 256),
+    ],
+)
+def test_the_batch_of_the_table_shrinks_with_the_log(size: int, pairs: int, fitting: int) -> None:
+    assert fitting_batch(size, pairs) == fitting
+
+
+def test_a_batch_that_is_asked_for_is_kept() -> None:
+    plan = planned(tacit.OptimizerOptions(), training=tacit.TrainingOptions(batch_size=4096))
+    assert plan.batch_size == 4096

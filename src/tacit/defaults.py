@@ -19,7 +19,7 @@ class Suggested:
 
     optimizer: Name
     rate: float
-    batch_size: int
+    batch_size: int  # where there are pairs enough, see `fitting_batch`
     epochs: int
     patience: int
     scheme: dict[str, Any] = field(default_factory=dict)
@@ -92,6 +92,7 @@ KIN = {  # whose training options a scheme without a row of its own takes
 }
 # By backbone. A propagation a step wants the large batches of bpr; bce is the loss of the paper of NeuMF.
 BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
+STEPS, SMALLEST = 16, 512  # in an epoch at least; pairs of a batch that is not halved
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
 RATES = {
@@ -101,6 +102,13 @@ RATES = {
     "adam": 0.005,
     "sgd": 0.1,
 }  # of another optimiser
+
+
+def fitting_batch(size: int, pairs: int) -> int:
+    """The table's batch, halved until an epoch has `STEPS` of them, not below `SMALLEST`."""
+    while size > SMALLEST and size * STEPS > pairs:
+        size //= 2
+    return size
 
 
 def usual_scheme(backbone: str) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.defaults import RATES, suggested, usual_meta, usual_scheme
+from tacit.defaults import RATES, fitting_batch, suggested, usual_meta, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
@@ -71,7 +71,7 @@ def made(
         )
     values = {
         "epochs": training.epochs or table.epochs,
-        "batch_size": training.batch_size or table.batch_size,
+        "batch_size": training.batch_size or fitting_batch(table.batch_size, material.train.n_yes),
         "patience": training.patience or table.patience,
     }
     _log.info(

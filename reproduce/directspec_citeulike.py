@@ -1,8 +1,9 @@
-"""DirectSpec+ on CiteULike in its authors' setting: fixed epochs, users drawn uniformly, plain SGD.
+"""DirectSpec+ on CiteULike: in its authors' setting, and beside rivals that are tuned as much as it is.
 
     python -m reproduce.directspec_citeulike [CELL ...]
 
-The test part is read at fixed epochs and chooses nothing.
+The authors' setting has fixed epochs, users drawn uniformly and plain SGD; the test part is read at fixed
+epochs and chooses nothing. In the contests every scheme has six points on MF, three on LightGCN.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from functools import partial
 from typing import Any
 
 from reproduce.cells import chosen_cells
-from reproduce.pairs import Work, published
+from reproduce.contest import Contest
+from reproduce.pairs import Setting, Work, published
 from tacit.api import fit
+from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
 from tacit.evaluation.evaluate import evaluate
+from tacit.presets import SchemePreset
 from tacit.schemes.directspec import DirectSpecPlusScheme
+from tacit.schemes.plain import BPRScheme, SampledSoftmaxScheme
+from tacit.schemes.rivals.directau import DirectAUScheme
 from tacit.spectra import SpectrumTrace
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -36,11 +42,81 @@ SETTINGS = {
 
 
 def cells() -> dict[str, Work]:
-    """Every setting with five seeds, seed by seed."""
-    return {
+    """The authors' settings with five seeds, seed by seed, then both contests."""
+    own = {
         f"{name}-seed-{seed}": partial(authors, *setting, seed)
         for seed in range(5)
         for name, setting in SETTINGS.items()
+    }
+    split = partial(published, DATA)
+    mf = Contest(STUDY, "mf", split, on_mf(), seeds=range(5))
+    lightgcn = Contest(STUDY, "lightgcn", split, on_lightgcn(), seeds=range(3))
+    return {**own, **mf.cells(), **lightgcn.cells()}
+
+
+def on_mf() -> dict[str, list[Setting]]:
+    """Six points of each scheme on MF without biases."""
+    long = TrainingOptions(epochs=150, batch_size=1024, patience=5, validate_every=3)
+    adagrad = TrainingOptions(epochs=100, batch_size=2048, patience=5, validate_every=2)
+    return {
+        "bpr": [
+            Setting(
+                MFConfig(scale=0.01),
+                BPRScheme(negatives=negatives, shared=negatives > 16, l2=l2),
+                OptimizerOptions("row-adagrad", 0.05),
+                adagrad,
+            )
+            for negatives in (16, 512)
+            for l2 in (0.0, 0.003, 0.01)
+        ],
+        "in-batch-softmax": [
+            Setting(
+                MFConfig(),
+                SampledSoftmaxScheme(draw="in-batch", temperature=temperature, correction=correction),
+                OptimizerOptions("row-adagrad", 0.1),
+                adagrad,
+            )
+            for correction in (False, True)
+            for temperature in (0.1, 0.15, 0.2)
+        ],
+        "directau": [
+            Setting(
+                MFConfig(scale="xavier"),
+                DirectAUScheme(strength=strength),
+                OptimizerOptions("adam", rate),
+                long,
+            )
+            for rate in (0.001, 0.003)
+            for strength in (0.5, 1.0, 2.0)
+        ],
+        "directspec-plus": [
+            Setting(
+                MFConfig(scale="xavier"),
+                DirectSpecPlusScheme(alpha=alpha),
+                OptimizerOptions("adam", rate),
+                long,
+            )
+            for rate in (0.001, 0.003)
+            for alpha in (0.6, 0.8, 1.0)
+        ],
+    }
+
+
+def on_lightgcn() -> dict[str, list[Setting]]:
+    """Three points of each scheme on LightGCN-3, in batches of 4,096 because every step propagates."""
+    optimizer = OptimizerOptions("adam", 0.01)
+    training = TrainingOptions(epochs=100, batch_size=4096, patience=5, validate_every=2)
+    schemes: dict[str, list[SchemePreset]] = {
+        "bpr": [BPRScheme(negatives=16, l2=l2) for l2 in (0.0, 5e-5, 5e-4)],
+        "in-batch-softmax": [
+            SampledSoftmaxScheme(draw="in-batch", temperature=temperature) for temperature in (0.1, 0.15, 0.2)
+        ],
+        "directau": [DirectAUScheme(strength=strength) for strength in (0.5, 1.0, 2.0)],
+        "directspec-plus": [DirectSpecPlusScheme(alpha=alpha) for alpha in (0.6, 0.8, 1.0)],
+    }
+    return {
+        name: [Setting(LightGCNConfig(), preset, optimizer, training) for preset in presets]
+        for name, presets in schemes.items()
     }
 
 

@@ -1,0 +1,157 @@
+"""Schemes side by side on one backbone: each tuned on a validation part, then trained with several seeds.
+
+A study's cells are, in this order, one for every point that a scheme may take, one for every scheme and seed
+at the scheme's best point, and `paired`, which compares each scheme with the base over users and seeds.
+Points are chosen by validation NDCG@20 of seed 0; give every scheme as many of them as the others.
+The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reproduce.cells import finished
+from reproduce.pairs import Setting, Work
+from tacit.api import fit
+from tacit.data.split import Split
+from tacit.evaluation.compare import compare
+from tacit.evaluation.evaluate import evaluate
+from tacit.evaluation.report import Report
+from tacit.spectra import SpectrumTrace
+
+VALUES = Path(__file__).parent / "values"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One backbone on one split: the points of each scheme, the first scheme being the base."""
+
+    study: str
+    name: str  # of data and backbone, before the cells' names
+    split: Callable[[], Split]
+    schemes: Mapping[str, Sequence[Setting]]
+    seeds: Sequence[int]
+    measures: Sequence[str] = ("recall", "ndcg")
+    ks: Sequence[int] = (10, 20, 50)
+    spectrum: bool = True  # follow the effective rank; the backbone has vectors
+
+    def cells(self) -> dict[str, Work]:
+        """All cells by name, in the order in which they can run."""
+        points = {
+            f"{self.name}-{scheme}-point-{place}": partial(self.point, setting)
+            for scheme, settings in self.schemes.items()
+            for place, setting in enumerate(settings)
+            if len(settings) > 1
+        }
+        seeds = {
+            f"{self.name}-{scheme}-seed-{seed}": partial(self.seeded, scheme, seed)
+            for seed in self.seeds
+            for scheme in self.schemes
+        }
+        return {**points, **seeds, f"{self.name}-paired": self.paired}
+
+    def point(self, setting: Setting) -> dict[str, Any]:
+        """Best validation figures of one point."""
+        run, _, seconds = self._run(setting, seed=0, refit=False)
+        chosen = run.config.pop("chosen")
+        best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
+        figures = {name: best[name] for name in ("recall@20", "ndcg@20")}
+        return {"fit_seconds": seconds, "epoch": chosen["epoch"], "validation": figures, "config": run.config}
+
+    def best(self, scheme: str) -> int:
+        """The place of the scheme's best point. Ends the program where one is missing."""
+        settings = self.schemes[scheme]
+        if len(settings) == 1:
+            return 0
+        cells = {cell["cell"]: cell for cell in finished(self.study)}
+        names = [f"{self.name}-{scheme}-point-{place}" for place in range(len(settings))]
+        missing = [name for name in names if name not in cells]
+        if missing:
+            sys.exit(f"run these cells first: {' '.join(missing)}")
+        figures = [cells[name]["validation"]["ndcg@20"] for name in names]
+        return figures.index(max(figures))
+
+    def seeded(self, scheme: str, seed: int) -> dict[str, Any]:
+        """Trained on the whole of train at the best point, test read once."""
+        place = self.best(scheme)
+        run, trace, seconds = self._run(self.schemes[scheme][place], seed, refit=True)
+        split = self.split()
+        assert split.test is not None
+        report = evaluate(
+            run.recommender,
+            truth=split.test.positives,
+            seen=split.train.positives,
+            ks=tuple(self.ks),
+            metrics=list(self.measures),
+        )
+        path = self._values(scheme, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, rows=report.rows, **report.values)
+        chosen = run.config.pop("chosen")
+        return {
+            "scheme": scheme,
+            "seed": seed,
+            "point": place,
+            "fit_seconds": seconds,
+            "epoch": chosen["epoch"],
+            "users": report.users,
+            **{name: asdict(value) for name, value in report.metrics.items()},
+            "effective_rank": _ranks(trace),
+            "config": run.config,
+        }
+
+    def paired(self) -> dict[str, Any]:
+        """Every scheme less the base, over users and seeds."""
+        base, *others = self.schemes
+        theirs = [self._report(base, seed) for seed in self.seeds]
+        pairs = {
+            scheme: compare([self._report(scheme, seed) for seed in self.seeds], theirs).to_dict()
+            for scheme in others
+        }
+        return {"base": base, "seeds": list(self.seeds), "less_base": pairs}
+
+    def _run(self, setting: Setting, seed: int, *, refit: bool) -> tuple[Any, SpectrumTrace, float]:
+        train = self.split().train
+        trace = SpectrumTrace(train.positives, every=5)
+        began = time.perf_counter()
+        run = fit(
+            train,
+            backbone=setting.backbone,
+            scheme=setting.scheme,
+            optimizer=setting.optimizer,
+            training=replace(setting.training, refit=refit),
+            start=setting.start,
+            seed=seed,
+            callbacks=[trace] if refit and self.spectrum else [],
+        )
+        return run, trace, round(time.perf_counter() - began, 1)
+
+    def _values(self, scheme: str, seed: int) -> Path:
+        return VALUES / self.study / f"{self.name}-{scheme}-seed-{seed}.npz"
+
+    def _report(self, scheme: str, seed: int) -> Report:
+        path = self._values(scheme, seed)
+        if not path.exists():
+            sys.exit(f"{path} is missing: remove the JSON file of this cell and run it again")
+        with np.load(path, allow_pickle=False) as held:
+            values = {name: held[name] for name in held.files}
+        rows = values.pop("rows")
+        return Report(users=len(rows), metrics={}, rows=rows, values=values)
+
+
+def _ranks(trace: SpectrumTrace) -> list[list[float]]:
+    """Effective rank of both tables by epoch, of the last phase of training."""
+    found: list[list[float]] = []
+    for entry in trace.entries:
+        if found and entry["epoch"] <= found[-1][0]:
+            found.clear()
+        found.append([entry["epoch"], round(entry["spectrum"]["both"]["raw"]["effective_rank"], 3)])
+    return found

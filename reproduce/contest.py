@@ -2,7 +2,7 @@
 
 A study's cells are, in this order, one for every point that a scheme may take, one for every scheme and seed
 at the scheme's best point, and `paired`, which compares each scheme with the base over users and seeds.
-Points are chosen by validation NDCG@20 of seed 0; give every scheme as many of them as the others.
+Points are chosen on validation with seed 0; give every scheme as many of them as the others.
 The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository.
 """
 
@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reproduce.cells import finished
 from reproduce.pairs import Setting, Work
@@ -26,6 +27,8 @@ from tacit.evaluation.compare import compare
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
 from tacit.spectra import SpectrumTrace
+from tacit.storage import write_parquet
+from tacit.types import Callback
 
 VALUES = Path(__file__).parent / "values"
 
@@ -37,11 +40,12 @@ class Contest:
     study: str
     name: str  # of data and backbone, before the cells' names
     split: Callable[[], Split]
-    schemes: Mapping[str, Sequence[Setting]]
+    schemes: Mapping[str, Sequence[Any]]  # settings, or one reference model
     seeds: Sequence[int]
     measures: Sequence[str] = ("recall", "ndcg")
     ks: Sequence[int] = (10, 20, 50)
     spectrum: bool = True  # follow the effective rank; the backbone has vectors
+    chosen_by: str = "ndcg@20"  # on validation, among points
 
     def cells(self) -> dict[str, Work]:
         """All cells by name, in the order in which they can run."""
@@ -60,7 +64,7 @@ class Contest:
 
     def point(self, setting: Setting) -> dict[str, Any]:
         """Best validation figures of one point."""
-        run, _, seconds = self._run(setting, seed=0, refit=False)
+        run, seconds = self._run(setting, seed=0, refit=False)
         chosen = run.config.pop("chosen")
         best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
         figures = {name: best[name] for name in ("recall@20", "ndcg@20")}
@@ -76,37 +80,53 @@ class Contest:
         missing = [name for name in names if name not in cells]
         if missing:
             sys.exit(f"run these cells first: {' '.join(missing)}")
-        figures = [cells[name]["validation"]["ndcg@20"] for name in names]
+        figures = [cells[name]["validation"][self.chosen_by] for name in names]
         return figures.index(max(figures))
 
     def seeded(self, scheme: str, seed: int) -> dict[str, Any]:
         """Trained on the whole of train at the best point, test read once."""
         place = self.best(scheme)
-        run, trace, seconds = self._run(self.schemes[scheme][place], seed, refit=True)
+        entry = self.schemes[scheme][place]
         split = self.split()
         assert split.test is not None
+        began = time.perf_counter()
+        details: dict[str, Any] = {}
+        if isinstance(entry, Setting):
+            trace = SpectrumTrace(split.train.positives, every=5)
+            watching = [*([trace] if self.spectrum else []), *self.watchers(seed)]
+            run, _ = self._run(entry, seed, refit=True, callbacks=watching)
+            model: Any = run.recommender
+            details["epoch"] = run.config.pop("chosen")["epoch"]
+            details |= {"effective_rank": _ranks(trace), "config": run.config, **self.told(watching)}
+        else:
+            model = entry.fit(split.train)
+            details["config"] = asdict(entry)
+        seconds = round(time.perf_counter() - began, 1)
         report = evaluate(
-            run.recommender,
+            model,
             truth=split.test.positives,
             seen=split.train.positives,
             ks=tuple(self.ks),
             metrics=list(self.measures),
         )
+        self.keep(scheme, seed, report)
+        metrics = {name: asdict(value) for name, value in report.metrics.items()}
+        head = {"scheme": scheme, "seed": seed, "point": place, "fit_seconds": seconds, "users": report.users}
+        return {**head, **metrics, **details}
+
+    def watchers(self, seed: int) -> list[Callback]:
+        """More callbacks of a seed's training."""
+        return []
+
+    def told(self, watching: Sequence[Callback]) -> dict[str, Any]:
+        """What they found, for the cell."""
+        return {}
+
+    def keep(self, scheme: str, seed: int, report: Report) -> None:
+        """Put the figures of single users aside for `paired`."""
         path = self._values(scheme, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, rows=report.rows, **report.values)
-        chosen = run.config.pop("chosen")
-        return {
-            "scheme": scheme,
-            "seed": seed,
-            "point": place,
-            "fit_seconds": seconds,
-            "epoch": chosen["epoch"],
-            "users": report.users,
-            **{name: asdict(value) for name, value in report.metrics.items()},
-            "effective_rank": _ranks(trace),
-            "config": run.config,
-        }
+        write_parquet(path, pa.table({"row": report.rows, **report.values}))
 
     def paired(self) -> dict[str, Any]:
         """Every scheme less the base, over users and seeds."""
@@ -118,32 +138,32 @@ class Contest:
         }
         return {"base": base, "seeds": list(self.seeds), "less_base": pairs}
 
-    def _run(self, setting: Setting, seed: int, *, refit: bool) -> tuple[Any, SpectrumTrace, float]:
-        train = self.split().train
-        trace = SpectrumTrace(train.positives, every=5)
+    def _run(
+        self, setting: Setting, seed: int, *, refit: bool, callbacks: Sequence[Callback] = ()
+    ) -> tuple[Any, float]:
         began = time.perf_counter()
         run = fit(
-            train,
+            self.split().train,
             backbone=setting.backbone,
             scheme=setting.scheme,
             optimizer=setting.optimizer,
             training=replace(setting.training, refit=refit),
             start=setting.start,
             seed=seed,
-            callbacks=[trace] if refit and self.spectrum else [],
+            callbacks=callbacks,
         )
-        return run, trace, round(time.perf_counter() - began, 1)
+        return run, round(time.perf_counter() - began, 1)
 
     def _values(self, scheme: str, seed: int) -> Path:
-        return VALUES / self.study / f"{self.name}-{scheme}-seed-{seed}.npz"
+        return VALUES / self.study / f"{self.name}-{scheme}-seed-{seed}.parquet"
 
     def _report(self, scheme: str, seed: int) -> Report:
         path = self._values(scheme, seed)
         if not path.exists():
             sys.exit(f"{path} is missing: remove the JSON file of this cell and run it again")
-        with np.load(path, allow_pickle=False) as held:
-            values = {name: held[name] for name in held.files}
-        rows = values.pop("rows")
+        held = pq.read_table(path)
+        values = {name: held[name].to_numpy() for name in held.column_names}
+        rows = values.pop("row")
         return Report(users=len(rows), metrics={}, rows=rows, values=values)
 
 

@@ -44,7 +44,7 @@ def grid() -> dict[str, list[Suggested]]:
             _biased(0.05, 16384, 16, 0.003),
             _biased(0.1, 4096, 16, 0.01),
             *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01, 0.03, 0.1)),
-            *(_spread(0.05, l2) for l2 in (0.15, 0.3)),
+            *(_spread(0.05, l2) for l2 in (0.07, 0.1, 0.15, 0.3)),
         ],
         "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "mf-sampled-softmax": [
@@ -75,7 +75,7 @@ def finalists() -> dict[str, list[Suggested]]:
         "mf-bpr": [
             _sampled(0.1, 4096, 16, 0.01),
             *(_shared(0.05, l2) for l2 in (0.003, 0.01, 0.03)),
-            *(_spread(0.05, l2) for l2 in (0.15, 0.3)),
+            *(_spread(0.05, l2) for l2 in (0.07, 0.1, 0.15, 0.3)),
         ],
         "mf-sampled-softmax": [
             *(_slow_biased_softmax(0.1, t) for t in (0.12, 0.1)),

@@ -15,12 +15,11 @@ from typing import Any
 
 from reproduce.cells import chosen_cells
 from reproduce.contest import Contest
-from reproduce.pairs import Setting, Work, published
+from reproduce.pairs import Preset, Setting, Work, published
 from tacit.api import fit
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
 from tacit.evaluation.evaluate import evaluate
-from tacit.presets import SchemePreset
 from tacit.schemes.directspec import DirectSpecPlusScheme
 from tacit.schemes.plain import BPRScheme, SampledSoftmaxScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
@@ -106,7 +105,7 @@ def on_lightgcn() -> dict[str, list[Setting]]:
     """Three points of each scheme on LightGCN-3, in batches of 4,096 because every step propagates."""
     optimizer = OptimizerOptions("adam", 0.01)
     training = TrainingOptions(epochs=100, batch_size=4096, patience=5, validate_every=2)
-    schemes: dict[str, list[SchemePreset]] = {
+    schemes: dict[str, list[Preset]] = {
         "bpr": [BPRScheme(negatives=16, l2=l2) for l2 in (0.0, 5e-5, 5e-4)],
         "in-batch-softmax": [
             SampledSoftmaxScheme(draw="in-batch", temperature=temperature) for temperature in (0.1, 0.15, 0.2)

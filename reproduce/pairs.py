@@ -11,20 +11,31 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reproduce.cells import dataset
 from tacit.api import fit
 from tacit.data.interactions import Interactions
-from tacit.data.split import Split, validation
+from tacit.data.split import Split, split, validation
 from tacit.evaluation.evaluate import evaluate
-from tacit.presets import BackboneConfig, SchemePreset
+from tacit.presets import BackboneConfig
 from tacit.references.itemknn import ItemKNN
+from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
+PARTS = ("interactions", "train", "valid", "test")
 Work = Callable[[], dict[str, Any]]
+
+
+class Preset(Protocol):
+    """What makes a scheme: one of the presets, or a study's own."""
+
+    def build(self) -> Scheme: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Setting:
     """What is trained, and how. Names stand for untouched defaults."""
 
     backbone: BackboneConfig | str
-    scheme: SchemePreset | str
+    scheme: Preset | str
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     start: str | None = None
@@ -103,10 +114,24 @@ def neighbours(data: str) -> dict[str, Any]:
 
 
 def published(data: str) -> Split:
-    """The split as its authors published it."""
+    """The split as its authors published it; their validation part, where there is one, belongs to train."""
     folder = dataset(data)
-    read = [Interactions.read(folder / f"{part}.parquet") for part in ("train", "test")]
-    return Split.given(read[0], None, read[1])
+    parts = [
+        pq.read_table(folder / f"{part}.parquet")
+        for part in ("train", "valid", "test")
+        if (folder / f"{part}.parquet").exists()
+    ]
+    train, test = pa.concat_tables(parts[:-1]), parts[-1]
+    return Split.given(Interactions.read(train), None, Interactions.read(test))
+
+
+@cache
+def by_time(data: str) -> Split:
+    """All parts of a log as one, the newest tenth as test; validation is cut from the rest."""
+    folder = dataset(data)
+    parts = [pq.read_table(path) for path in sorted(folder.glob("*.parquet")) if path.stem in PARTS]
+    whole = Interactions.read(pa.concat_tables(parts))
+    return split(whole, by="time", valid=0.0, test=0.1)
 
 
 def figures(model: Any, split: Split) -> dict[str, Any]:

@@ -1,0 +1,129 @@
+"""What the studies of false negatives share: binary cross-entropy, its rivals, DLI and IDL on one log.
+
+The log is split by time and ranked over the whole catalogue. Every scheme has two points: two strengths
+of L2, its own options being those of its preset. `random` drops as many candidates as DLI does, whoever
+they are: what is not better than this owes nothing to its choice. The paper of DLI has no number to
+reproduce (docs/methods/dli.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from reproduce.contest import Contest
+from reproduce.pairs import Preset, Setting, Work
+from tacit.backbones.lightgcn import LightGCNConfig
+from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.data.split import Split
+from tacit.parts.criteria import Name
+from tacit.presets import BackboneConfig, IDLIGScheme
+from tacit.schemes.dli import DLI, DLIScheme
+from tacit.schemes.idl import IDLScheme
+from tacit.schemes.plain import BCEScheme
+from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
+from tacit.schemes.scheme import Scheme
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+from tacit.types import Objective, Scored, TrainingData
+
+NEGATIVES = 8
+SEEDS = range(3)
+Loss = Literal["truncate", "reverse"]
+BACKBONES: dict[str, tuple[BackboneConfig, OptimizerOptions, int, tuple[float, float]]] = {
+    "mf": (MFConfig(scale=0.01), OptimizerOptions("row-adagrad", 0.1), 4096, (0.003, 0.01)),
+    "gmf": (GMFConfig(scale=0.01), OptimizerOptions("row-adagrad", 0.1), 4096, (0.003, 0.01)),
+    "lightgcn": (LightGCNConfig(), OptimizerOptions("adam", 0.02), 4096, (5e-5, 5e-4)),
+}
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A criterion from outside that knows nothing: a fixed shuffle of all pairs."""
+
+    own: ClassVar[bool] = False
+
+    def bind(self, data: TrainingData) -> Self:
+        """Itself: it needs no data."""
+        return self
+
+    def __call__(self, scored: Scored, objective: Objective) -> Tensor:
+        mixed = scored.users[:, None] * 2_654_435_761 + scored.others * 40_503
+        return (mixed % 1_000_003 + 1).to(torch.float32)
+
+
+@dataclass(frozen=True)
+class RandomScheme:
+    """DLI that selects at random, as often as by neighbours."""
+
+    loss: Loss
+    l2: float = 0.0
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        plain = BCEScheme(negatives=NEGATIVES, l2=self.l2).build()
+        return plain.with_(DLI(self.loss, Chance(), (1.0, 0.5)))
+
+
+def schemes(l2: float) -> dict[str, Preset]:
+    """The base first."""
+    shared: dict[str, Any] = {"negatives": NEGATIVES, "l2": l2}
+    found: dict[str, Preset] = {
+        "bce": BCEScheme(**shared),
+        "t-ce": TCEScheme(**shared),
+        "r-ce": RCEScheme(**shared),
+        "idl": IDLScheme(**shared),
+        "idl-ig": IDLIGScheme(**shared),
+    }
+    losses: tuple[Loss, Loss] = ("truncate", "reverse")
+    for loss in losses:
+        found[f"dli-{loss}-own-loss"] = DLIScheme(loss=loss, criterion="loss", **shared)
+        found[f"dli-{loss}-neighbour"] = DLIScheme(loss=loss, criterion="neighbour", **shared)
+        found[f"dli-{loss}-random"] = RandomScheme(loss, l2)
+    return found
+
+
+def more(l2: float) -> dict[str, Preset]:
+    """Full mode, and the other criteria; the base first."""
+    shared: dict[str, Any] = {"negatives": NEGATIVES, "l2": l2}
+    found: dict[str, Preset] = {"bce": BCEScheme(**shared)}
+    losses: tuple[Loss, Loss] = ("truncate", "reverse")
+    for loss in losses:
+        kinds: tuple[Name, Name] = ("loss", "neighbour")
+        for criterion in kinds:
+            found[f"dli-{loss}-{criterion}-full"] = DLIScheme(
+                loss=loss, criterion=criterion, mode="full", **shared
+            )
+        others: tuple[Name, ...] = ("margin", "stable", "graph-filter")
+        for other in others:
+            found[f"dli-{loss}-{other}"] = DLIScheme(loss=loss, criterion=other, **shared)
+    return found
+
+
+def contest(
+    study: str,
+    name: str,
+    backbone: str,
+    split: Callable[[], Split],
+    entries: Callable[[float], dict[str, Preset]] = schemes,
+) -> dict[str, Work]:
+    """Cells of one backbone."""
+    config, optimizer, batch, strengths = BACKBONES[backbone]
+    training = TrainingOptions(epochs=100, batch_size=batch, patience=5)
+    points = {
+        scheme: [Setting(config, entries(l2)[scheme], optimizer, training) for l2 in strengths]
+        for scheme in entries(strengths[0])
+    }
+    return Contest(study, name, split, points, SEEDS).cells()
+
+
+def contests(study: str, split: Callable[[], Split]) -> dict[str, Work]:
+    """Cells of all three backbones."""
+    found: dict[str, Work] = {}
+    for backbone in BACKBONES:
+        found |= contest(study, backbone, backbone, split)
+    return found

@@ -1,0 +1,162 @@
+"""A contest judged among each user's own labelled test rows, not over the catalogue: AUC and its like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from scipy.stats import rankdata
+
+from reproduce.contest import Contest
+from reproduce.pairs import Setting
+from tacit.api import fit
+from tacit.data.interactions import Interactions
+from tacit.evaluation.report import Report, summaries
+from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
+from tacit.types import EpochEnd, PairScorer
+
+BLOCK = 65_536  # pairs scored at a time
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def rows_of(table: pa.Table, above: float) -> Rows:
+    """Users, items, and whether the rating is above the bar."""
+    yes = pc.greater(table["rating"], above)
+    return table["user"].to_numpy(), table["item"].to_numpy(), yes.to_numpy(zero_copy_only=False)
+
+
+def scores(backbone: Any, users: torch.Tensor, items: torch.Tensor) -> np.ndarray:
+    """A score for each pair of rows."""
+    with torch.no_grad():
+        if isinstance(backbone, PairScorer):
+            blocks = [slice(start, start + BLOCK) for start in range(0, len(users), BLOCK)]
+            found = torch.cat([backbone.score(users[block], items[block, None])[:, 0] for block in blocks])
+        else:
+            tables = backbone.vectors()
+            found = (tables.users[users] * tables.items[items]).sum(1)
+    return np.asarray(found)
+
+
+def auc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve, ties counted half; NaN where all labels are the same."""
+    yes = int(labels.sum())
+    no = len(labels) - yes
+    if not yes or not no:
+        return float("nan")
+    return float((rankdata(scores)[labels].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
+@dataclass
+class Watch:
+    """A callback: the scores of the test rows at the epoch of the best AUC on the rows held for choosing."""
+
+    log: Interactions
+    choosing: Rows
+    test: Rows
+    curve: list[list[float]] = field(default_factory=list)
+    best: float = -1.0
+    kept: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def __call__(self, event: Any) -> None:
+        if not isinstance(event, EpochEnd):
+            return
+        module = event.module
+        training = module.training
+        module.eval()
+        found = auc(self._scores(module.backbone, self.choosing), self.choosing[2])
+        if found > self.best:
+            self.best, self.kept = found, self._scores(module.backbone, self.test)
+        module.train(training)
+        self.curve.append([event.clock.epoch + 1, round(found, 5)])
+
+    def _scores(self, backbone: Any, rows: Rows) -> np.ndarray:
+        users, items = (
+            torch.from_numpy(ids.encode(values).astype(np.int64))
+            for ids, values in ((self.log.user_ids, rows[0]), (self.log.item_ids, rows[1]))
+        )
+        known = (users >= 0) & (items >= 0)
+        found = np.zeros(len(users), np.float32)
+        found[known.numpy()] = scores(backbone, users[known], items[known])
+        return found
+
+
+@dataclass(frozen=True)
+class Labelled(Contest):
+    """A contest judged among each user's own labelled rows; its split has a validation part."""
+
+    rows: Callable[[], tuple[Rows, Rows]] = field(kw_only=True)  # for choosing the epoch, and of the test
+    epochs: int = 30
+
+    def point(self, setting: Setting) -> dict[str, Any]:
+        """Best AUC on the rows held for choosing."""
+        watch, run, seconds = self._watched(setting, 0)
+        return {
+            "fit_seconds": seconds,
+            "validation": {"auc": watch.best},
+            "curve": watch.curve,
+            "config": run.config,
+        }
+
+    def seeded(self, scheme: str, seed: int) -> dict[str, Any]:
+        """Test figures at the epoch that the held rows chose."""
+        place = self.best(scheme)
+        watch, run, seconds = self._watched(self.schemes[scheme][place], seed)
+        users, _, labels = watch.test
+        rows, values = per_user(users, watch.kept, labels)
+        metrics = summaries(values, {"auc": auc(watch.kept, labels)})
+        self.keep(scheme, seed, Report(users=len(rows), metrics=metrics, rows=rows, values=values))
+        return {
+            "scheme": scheme,
+            "seed": seed,
+            "point": place,
+            "fit_seconds": seconds,
+            "users": len(rows),
+            **{name: asdict(value) for name, value in metrics.items()},
+            "curve": watch.curve,
+            "config": run.config,
+        }
+
+    def _watched(self, setting: Setting, seed: int) -> tuple[Watch, Any, float]:
+        split = self.split()
+        watch = Watch(split.train, *self.rows())
+        began = time.perf_counter()
+        run = fit(
+            split.train,
+            valid=split.valid,
+            backbone=setting.backbone,
+            scheme=setting.scheme,
+            optimizer=setting.optimizer,
+            training=replace(setting.training, epochs=self.epochs),
+            seed=seed,
+            callbacks=[watch],
+        )
+        run.config.pop("chosen")
+        return watch, run, round(time.perf_counter() - began, 1)
+
+
+def per_user(
+    users: np.ndarray, scores: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Figures of each user whose rows are not all of one kind."""
+    order = np.argsort(users, kind="stable")
+    bounds = np.flatnonzero(np.diff(users[order])) + 1
+    groups = [group for group in np.split(order, bounds) if 0 < labels[group].sum() < len(group)]
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+        "gauc": auc,
+        "labelled_ndcg@10": partial(labelled_ndcg, k=10),
+        "labelled_ndcg@20": partial(labelled_ndcg, k=20),
+        "labelled_mrr": labelled_mrr,
+        "harm@10": partial(harm, k=10),
+    }
+    values = {
+        name: np.array([measure(scores[group], labels[group]) for group in groups])
+        for name, measure in measures.items()
+    }
+    return users[[group[0] for group in groups]].astype(np.int64), values

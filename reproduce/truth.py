@@ -1,0 +1,204 @@
+"""Are the items that a scheme takes for positives liked in truth, and does believing in them rank better?
+
+    python -m reproduce.truth [CELL ...]
+
+Three worlds in which every pair's truth is known: kuairec-small (all pairs with a watch ratio above 2),
+of whose positives three in ten are left to train, drawn at random (`mar`) or by popularity (`popular`),
+and the simulator (`simulated`: clicks train, liked pairs without a click are the truth). The hidden truth
+is parted by user. Designs are changed on the development half only; the confirmation half is read once
+for each candidate named in `CANDIDATES`. Points are chosen on a validation part of train, never on truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reproduce.cells import chosen_cells, dataset
+from reproduce.contest import Contest
+from reproduce.denoising import schemes
+from reproduce.pairs import Preset, Setting, Work
+from tacit.backbones.mf import MFConfig
+from tacit.beliefs import SURE, BeliefTrace
+from tacit.data.evidence import Evidence
+from tacit.data.interactions import Interactions
+from tacit.data.split import Split
+from tacit.data.synthetic import simulate
+from tacit.references.graphfilter import GraphFilter
+from tacit.references.itemknn import ItemKNN
+from tacit.schemes.dli import DLIScheme
+from tacit.schemes.plain import SampledSoftmaxScheme
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+from tacit.types import Callback, Queries
+
+STUDY = "truth"
+KEPT = 0.3  # share of the positives of kuairec-small that train
+World = Literal["mar", "popular", "simulated"]
+Half = Literal["development", "confirmation"]
+WORLDS: tuple[World, ...] = ("mar", "popular", "simulated")
+CANDIDATES: tuple[str, ...] = ()  # with the base and the trivial rules on the confirmation half
+
+
+def cells() -> dict[str, Work]:
+    """Every scheme on the development half, the candidates on the other."""
+    found: dict[str, Work] = {}
+    for world in WORLDS:
+        entries = settings()
+        found |= Truthful(
+            STUDY, f"{world}-development", partial(halved, world, "development"), entries, range(3)
+        ).cells()
+        named = {name: entries[name] for name in entries if name in (*BASES, *CANDIDATES)}
+        if CANDIDATES:
+            found |= Truthful(
+                STUDY, f"{world}-confirmation", partial(halved, world, "confirmation"), named, range(3)
+            ).cells()
+    return found
+
+
+BASES = ("bce", "sampled-softmax", "itemknn", "graph-filter", "dli-reverse-own-loss")
+
+
+def settings() -> dict[str, Sequence[Any]]:
+    """Two points of each scheme on MF, and the references, which have none."""
+    adagrad = OptimizerOptions("row-adagrad", 0.1)
+    training = TrainingOptions(epochs=100, batch_size=2048, patience=5)
+    found: dict[str, Sequence[Any]] = {
+        name: [Setting(MFConfig(scale=0.01), schemes(l2)[name], adagrad, training) for l2 in (0.003, 0.01)]
+        for name in schemes(0.0)
+    }
+    softmax: dict[str, list[Preset]] = {
+        "sampled-softmax": [SampledSoftmaxScheme(temperature=t) for t in (0.15, 0.25)],
+        "softmax-dli-neighbour": [_softened(t, criterion="neighbour") for t in (0.15, 0.25)],
+        "softmax-dli-filter": [_softened(t, criterion="graph-filter") for t in (0.15, 0.25)],
+        "softmax-latent": [_softened(t, rate=0.0, latent=0.3) for t in (0.15, 0.25)],
+    }
+    for name, presets in softmax.items():
+        found[name] = [Setting(MFConfig(), preset, adagrad, training) for preset in presets]
+    return {**found, "itemknn": [ItemKNN()], "graph-filter": [GraphFilter()]}
+
+
+def _softened(temperature: float, **options: Any) -> DLIScheme:
+    return DLIScheme(
+        objective="sampled-softmax",
+        similarity="cosine",
+        shared=True,
+        negatives=1024,
+        temperature=temperature,
+        l2=0.0,
+        **options,
+    )
+
+
+@cache
+def halved(world: World, half: Half) -> Split:
+    """Everybody's training log, and the hidden truth of every other user."""
+    train, hidden = simulated() if world == "simulated" else kuairec(by_popularity=world == "popular")
+    wanted = 0 if half == "development" else 1
+    mine = pa.array(hidden["user"].to_numpy() % 2 == wanted)
+    return Split.given(train, None, Interactions.read(hidden.filter(mine)))
+
+
+def kuairec(*, by_popularity: bool) -> tuple[Interactions, pa.Table]:
+    """Positives that train, and the others."""
+    folder = dataset("kuairec-small")
+    parts = [pq.read_table(folder / f"{name}.parquet").select(["user", "item"]) for name in ("valid", "test")]
+    pairs = pa.concat_tables(parts)
+    chance = np.full(len(pairs), KEPT)
+    if by_popularity:
+        items = pairs["item"].to_numpy()
+        degrees = np.bincount(items)[items]
+        chance = np.minimum(0.95, KEPT * degrees / degrees.mean())
+    kept = np.random.default_rng(0).random(len(pairs)) < chance
+    return Interactions.read(pairs.filter(pa.array(kept))), pairs.filter(pa.array(~kept))
+
+
+def simulated() -> tuple[Interactions, pa.Table]:
+    """The clicks, and what was liked without one."""
+    simulation = simulate("small", seed=0)
+    users, items = np.nonzero(simulation.truth().false_negatives)
+    hidden = pa.table({"user": users.astype(np.int32), "item": items.astype(np.int32)})
+    return Interactions.read(simulation.to_arrow()), hidden
+
+
+@dataclass(frozen=True)
+class Truthful(Contest):
+    """A contest that also asks who was taken for a positive, and whether that is true."""
+
+    def watchers(self, seed: int) -> list[Callback]:
+        """The trace of beliefs; the last epoch's is used."""
+        train = self.split().train
+        return [
+            Judged(
+                self.split(),
+                BeliefTrace(Evidence.of(train), train.user_ids, train.item_ids, every=10**6, seed=seed),
+            )
+        ]
+
+    def told(self, watching: Sequence[Callback]) -> dict[str, Any]:
+        """Precision and recall of what was taken, beside as many by score and by neighbours."""
+        return {"taken": next(one.found() for one in watching if isinstance(one, Judged))}
+
+
+@dataclass
+class Judged:
+    """A callback: beliefs at the end of training, judged by the hidden truth."""
+
+    split: Split
+    trace: BeliefTrace
+    refines: bool = False
+
+    def __call__(self, event: Any) -> None:
+        module = getattr(event, "module", None)
+        self.refines = self.refines or bool(module is not None and module.scheme.refiners)
+        if self.refines:
+            self.trace(event)
+
+    def found(self) -> dict[str, Any] | None:
+        """Of the asked pairs of users with hidden truth."""
+        if not self.trace.tables:
+            return None
+        assert self.split.test is not None
+        table = self.trace.tables[max(self.trace.tables)]
+        truth = self.split.test
+        asked = table.filter(pc.is_in(table["user"], value_set=pa.array(truth.user_ids.ids)))
+        users, items = (asked[name] for name in ("user", "item"))
+        train = self.split.train
+        liked = _known(truth, users, items)
+        rows, columns = train.user_ids.encode(users), train.item_ids.encode(items)
+        near = ItemKNN().fit(train)
+        neighbours = np.array(
+            [near.score(Queries(users=rows[at : at + 1]))[0, columns[at]] for at in range(len(rows))]
+        )
+        taken = asked["belief"].to_numpy() >= SURE
+        found: dict[str, Any] = {"asked": len(liked), "base": float(liked.mean()), "taken": int(taken.sum())}
+        for name, values in {"highest_scored": asked["score"].to_numpy(), "neighbours": neighbours}.items():
+            chosen = np.zeros(len(liked), bool)
+            chosen[np.argsort(-values, kind="stable")[: taken.sum()]] = True
+            found[name] = _judgement(chosen, liked)
+        return {**found, "scheme": _judgement(taken, liked)}
+
+
+def _known(log: Interactions, users: Any, items: Any) -> np.ndarray:
+    """Whether each pair of ids is in the log."""
+    rows, columns = log.user_ids.encode(users), log.item_ids.encode(items)
+    held = set(zip(log.users.tolist(), log.items.tolist(), strict=True))
+    return np.array([pair in held for pair in zip(rows.tolist(), columns.tolist(), strict=True)])
+
+
+def _judgement(chosen: np.ndarray, liked: np.ndarray) -> dict[str, float | None]:
+    return {
+        "precision": float(liked[chosen].mean()) if chosen.any() else None,
+        "recall": float(chosen[liked].mean()) if liked.any() else None,
+    }
+
+
+if __name__ == "__main__":
+    chosen_cells(cells(), STUDY)

@@ -46,7 +46,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_shared(0.05, l2) for l2 in (0.0, 0.003, 0.01, 0.03, 0.1)),
             *(_spread(0.05, l2) for l2 in (0.07, 0.1, 0.15, 0.3)),
         ],
-        "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
+        "mf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.001, 0.003, 0.01)],
         "mf-sampled-softmax": [
             *(_softmax(r, t) for r in (0.05, 0.1, 0.2) for t in (0.1, 0.15)),
             _softmax(0.1, 0.2),
@@ -54,8 +54,8 @@ def grid() -> dict[str, list[Suggested]]:
             *(_slow_biased_softmax(0.1, t) for t in (0.1, 0.12)),
         ],
         "mf-softmax": [_softmax(0.1, 0.15)],
-        "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01)],
-        "gmf-bce": [_sampled(0.1, 4096, 8, 0.01)],
+        "gmf-bpr": [_sampled(0.1, 4096, 16, 0.01), _spread(0.05, 0.1)],
+        "gmf-bce": [_sampled(0.1, 4096, 8, l2) for l2 in (0.003, 0.01)],
         "gmf-sampled-softmax": [_softmax(0.1, 0.15)],
         "gmf-softmax": [_softmax(0.1, 0.15)],
         "lightgcn-bpr": [

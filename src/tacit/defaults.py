@@ -41,7 +41,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
         4096,
         150,
         5,
-        {"negatives": 512, "shared": True, "l2": 0.15, "l2_spread": True},
+        {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True},
         {"scale": 0.01, "biases": True},
     ),
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from reproduce.cells import ROOT, finished
@@ -36,8 +37,10 @@ def rewrite(page: Path, *, write: bool) -> bool:
 
 
 def table(name: str) -> Iterator[str]:
-    """Lines of a table: `figures/STUDY`, `curves/STUDY` or `grid/PAIR`."""
+    """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR or contest/STUDY/NAME/METRIC,METRIC."""
     kind, _, rest = name.partition("/")
+    if kind == "contest":
+        return contest(*rest.split("/"))
     if kind == "figures":
         return figures(rest)
     if kind == "curves":
@@ -55,6 +58,44 @@ def figures(study: str) -> Iterator[str]:
             f"| {cell['cell']} | {recall['mean']:.4f} | {recall['low']:.4f} - {recall['high']:.4f} "
             f"| {ndcg['mean']:.4f} | {cell.get('epoch', '')} | {cell['fit_seconds']:,.0f} |"
         )
+
+
+def contest(study: str, name: str, metrics: str) -> Iterator[str]:
+    """Schemes of a contest: mean and standard deviation over seeds, and the difference to the base.
+
+    The difference is that of the first metric, with its 95 % interval over users and seeds.
+    """
+    wanted = metrics.split(",")
+    cells = finished(study)
+    paired = next((cell for cell in cells if cell["cell"] == f"{name}-paired"), None)
+    yield f"| scheme | seeds | {' | '.join(wanted)} | {wanted[0]} less base | 95 % interval | p |"
+    yield "|---|--:|" + "--:|" * (len(wanted) + 1) + "---|--:|"
+    seeds: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        if "scheme" in cell and cell["cell"] == f"{name}-{cell['scheme']}-seed-{cell['seed']}":
+            seeds.setdefault(cell["scheme"], []).append(cell)
+    order = sorted(seeds, key=lambda scheme: -_mean(seeds[scheme], wanted[0]))
+    for scheme in order:
+        shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
+        yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {_difference(paired, scheme, wanted[0])} |"
+
+
+def _mean(cells: list[dict[str, Any]], metric: str) -> float:
+    return float(mean(cell[metric]["mean"] for cell in cells))
+
+
+def _spread(cells: list[dict[str, Any]], metric: str) -> str:
+    values = [cell[metric]["mean"] for cell in cells]
+    return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
+
+
+def _difference(paired: dict[str, Any] | None, scheme: str, metric: str) -> str:
+    if paired is None or scheme not in paired["less_base"]:
+        return "base |  | " if paired is not None and scheme == paired["base"] else " |  | "
+    found = paired["less_base"][scheme]["metrics"].get(metric)
+    if found is None:
+        return " |  | "
+    return f"{found['difference']:+.4f} | {found['low']:+.4f} to {found['high']:+.4f} | {found['p']:.3f}"
 
 
 def curves(study: str) -> Iterator[str]:

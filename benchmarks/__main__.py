@@ -1,11 +1,12 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import evaluation, ingest, training
+from benchmarks import evaluation, ingest, overheads, training
 
 
 def main() -> None:
     """Every table that the datasets and peers on this machine allow."""
     training.main()
+    overheads.main()
     evaluation.main()
     ingest.main()
 

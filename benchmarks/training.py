@@ -32,7 +32,7 @@ from tacit.schemes.scheme import Scheme
 from tacit.starts import start_values
 from tacit.training.fit import Position
 from tacit.training.fit import fit as loop
-from tacit.training.optimizers import build
+from tacit.training.optimizers import Name, build
 from tacit.training.step import Step
 from tacit.types import EpochEnd, FitEnd, StepEnd
 
@@ -40,16 +40,19 @@ GOAL = 0.150
 
 
 def rate(
-    log: Interactions, config: BackboneConfig, scheme: Scheme, optimizer: str, batch: int, steps: int
+    log: Interactions, config: BackboneConfig, scheme: Scheme, optimizer: Name, batch: int, steps: int
 ) -> float:
-    """Pairs per second over `steps` steps, after as many to warm up."""
+    """Pairs per second over `steps` steps, after as many to warm up; a tenth are for meta batches, if any."""
     backbone = config.build(log, torch.Generator().manual_seed(0))
     step = Step(backbone, scheme.bind(log))
-    loader = PairLoader.of(log, np.flatnonzero(log.yes), batch, seed=0)
-    method = build(optimizer, 0.01, step.parameters())
+    rows = np.flatnonzero(log.yes)
+    held = np.arange(len(rows)) % 10 == 0 if scheme.update.needs_meta else np.zeros(len(rows), bool)
+    loader = PairLoader.of(log, rows[~held], batch, seed=0)
+    meta = PairLoader.of(log, rows[held], batch, seed=1) if held.any() else None
+    method = build(optimizer, 0.01, step.groups())
     epochs = -(-2 * steps // loader.steps) + 1
     position = Position()
-    loop(step, loader, method, epochs=epochs, seed=0, max_steps=steps, position=position)
+    loop(step, loader, method, epochs=epochs, seed=0, max_steps=steps, position=position, meta_loader=meta)
     pairs: list[int] = []
 
     def count(event: StepEnd | EpochEnd | FitEnd) -> None:
@@ -66,6 +69,7 @@ def rate(
         max_steps=2 * steps,
         position=position,
         callbacks=[count],
+        meta_loader=meta,
     )
     return sum(pairs) / (time.perf_counter() - started)
 

@@ -65,7 +65,7 @@ def commit() -> str:
             ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", "src")
+    changed = git("status", "--porcelain", "--", "src", "reproduce/*.py")
     return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import tacit
 from helpers.logs import random_log
-from tacit.defaults import RATES, fitting_batch, suggested
+from tacit.defaults import RATES, beneath, fitting_batch, suggested
 from tacit.gathering import DataOptions
 from tacit.plan import Plan
 from tacit.planning import made
@@ -83,3 +83,26 @@ def test_the_batch_of_the_table_shrinks_with_the_log(size: int, pairs: int, fitt
 def test_a_batch_that_is_asked_for_is_kept() -> None:
     plan = planned(tacit.OptimizerOptions(), training=tacit.TrainingOptions(batch_size=4096))
     assert plan.batch_size == 4096
+
+
+def test_a_decay_of_the_table_is_that_of_its_optimiser() -> None:
+    table = suggested("lightgcn", "bpr")
+    assert planned(tacit.OptimizerOptions(), "lightgcn", "bpr").decay == table.decay != 1
+    assert planned(tacit.OptimizerOptions("sgd"), "lightgcn", "bpr").decay == 1
+
+
+def test_options_of_the_table_go_with_the_option_that_explains_them() -> None:
+    table = {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True}
+    assert beneath(table, {"draw": "in-batch"}) == {
+        "negatives": 512,
+        "l2": 0.1,
+        "l2_spread": True,
+        "draw": "in-batch",
+    }
+    assert beneath(table, {"l2": 0.5}) == {"negatives": 512, "shared": True, "l2": 0.5}
+
+
+def test_a_rival_takes_training_options_only() -> None:
+    kin, own = suggested("mf", "sampled-softmax"), suggested("mf", "ccl")
+    assert (own.rate, own.batch_size, own.epochs) == (kin.rate, kin.batch_size, kin.epochs)
+    assert (own.scheme, own.backbone) == ({}, {})

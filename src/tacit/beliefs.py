@@ -130,14 +130,20 @@ def read_beliefs(folder: Path) -> pa.Table:
 
 
 def truth_table(path: Path) -> pa.Table:
-    """A Parquet file of user, item and liked. Raises `DataError` where it cannot be read or lacks one."""
+    """A Parquet file of user, item and liked (true or false, or 1 or 0), each pair once.
+
+    Raises `DataError` where it cannot be read, or lacks one of them.
+    """
     try:
-        return pq.read_table(path, columns=["user", "item", "liked"])
-    except (OSError, pa.ArrowInvalid) as error:
+        table = pq.read_table(path, columns=["user", "item", "liked"])
+        liked = table["liked"].cast(pa.bool_())
+    except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet with the columns user, item and liked, such as "
             f"truth.parquet of tacit data simulate ({error})"
         ) from error
+    pairs = table.set_column(2, "liked", liked).group_by(["user", "item"])
+    return pairs.aggregate([("liked", "max")]).rename_columns(["user", "item", "liked"])
 
 
 def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, Any]]:
@@ -148,9 +154,8 @@ def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, 
     mean belief, share liked and number of pairs in ten bins of belief.
     """
     if truth is not None:
-        kind = [beliefs.schema.field(name).type for name in ("user", "item")]
-        for name, wanted in zip(("user", "item"), kind, strict=True):
-            truth = truth.set_column(truth.column_names.index(name), name, truth[name].cast(wanted))
+        for name in ("user", "item"):
+            truth = truth.set_column(truth.column_names.index(name), name, _alike(truth, beliefs, name))
         beliefs = beliefs.join(truth, ["user", "item"], join_type="left outer")
     epochs = beliefs["epoch"].to_numpy()
     values = beliefs["belief"].to_numpy()
@@ -171,6 +176,18 @@ def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, 
             entry |= _judged(values[here & known], liked[here & known])
         found.append(entry)
     return found
+
+
+def _alike(truth: pa.Table, beliefs: pa.Table, name: str) -> pa.ChunkedArray:
+    """Ids of the truth, written as those of the beliefs."""
+    wanted = beliefs.schema.field(name).type
+    try:
+        return truth[name].cast(wanted)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"column {name} of the truth is {truth.schema.field(name).type}, and the run's ids are {wanted}: "
+            "write both in the same way"
+        ) from error
 
 
 def _judged(values: Float[np.ndarray, "n"], liked: Bool[np.ndarray, "n"]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ bce, its usual objective: nothing was measured for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,6 +94,7 @@ KIN = {  # whose training options a scheme without a row of its own takes
 # By backbone. A propagation a step wants the large batches of bpr; bce is the loss of the paper of NeuMF.
 BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
 STEPS, SMALLEST = 16, 512  # in an epoch at least; pairs of a batch that is not halved
+HANGS_ON = {"shared": "draw", "l2_spread": "l2"}  # options of the table that another one's value explains
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)
 
 RATES = {
@@ -126,4 +128,11 @@ def suggested(backbone: str, scheme: str) -> Suggested:
     if (backbone, scheme) in TABLE:
         return TABLE[backbone, scheme]
     kin = TABLE.get((backbone, KIN.get(scheme, "")), FALLBACK)
-    return replace(kin, scheme={})
+    scale = {name: value for name, value in kin.backbone.items() if name == "scale"}
+    return replace(kin, scheme={}, backbone=scale)
+
+
+def beneath(table: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the table, those that were said over them; what only made sense with another value goes."""
+    kept = {name: value for name, value in table.items() if HANGS_ON.get(name) not in said}
+    return {**kept, **said}

@@ -32,7 +32,7 @@ from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import Callback, CandidateObjective
+from tacit.types import Callback, CandidateObjective, PairScorer
 from tacit.validating import validator
 
 SEARCH, REFIT = "1-search", "2-refit"
@@ -139,7 +139,7 @@ def _phase(
         unsaid = {"config": plan.unsaid}
         position, ended = restore(saved, step, optimizer, stateful, facts, unsaid=unsaid)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
-    watching += [Alarms(), *_traces(plan, data, evidence, folder, log)]
+    watching += [Alarms(), *_traces(plan, step, data, evidence, folder, log)]
     if progress:
         watching.append(Progress("search", stopping) if search else Progress("refit"))
     keeper = None
@@ -177,7 +177,12 @@ def _phase(
 
 
 def _traces(
-    plan: Plan, data: Interactions, evidence: Evidence, folder: Path | None, log: JsonLog | None
+    plan: Plan,
+    step: Step,
+    data: Interactions,
+    evidence: Evidence,
+    folder: Path | None,
+    log: JsonLog | None,
 ) -> list[Callback]:
     """What watches embeddings and beliefs, where options ask for it."""
     asked = {
@@ -190,6 +195,15 @@ def _traces(
                 f"{option} writes into the run folder: give one with out, or pass a {callback} among the "
                 "callbacks"
             )
+    if plan.spectrum is not None and isinstance(step.backbone, PairScorer):
+        raise OptionError(
+            f"training.spectrum follows vectors, and {type(step.backbone).__name__} has none: leave it out"
+        )
+    if plan.audit is not None and not step.scheme.refiners:
+        raise OptionError(
+            "training.audit follows whom a scheme takes for a false negative, and this one has no refiner: "
+            "leave it out, or use dli or idl"
+        )
     found: list[Callback] = []
     if plan.spectrum is not None and log is not None:
         found.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))

@@ -60,7 +60,7 @@ def made(
             "rate %g: the table of defaults has one for %s only; optimizer.rate sets another",
             *(rate, table.optimizer),
         )
-    decay = optimizer.decay or table.decay
+    decay = optimizer.decay or (1.0 if own_rate else table.decay)
     refit = (valid is None) if training.refit is None else training.refit
     meta = usual_meta(built) if training.meta is None else training.meta
     if meta and training.meta is None:
@@ -75,9 +75,10 @@ def made(
         "patience": training.patience or table.patience,
     }
     _log.info(
-        "backbone %s, scheme %s, optimiser %s at rate %g, batches of %d, at most %d epochs; "
+        "backbone %s, scheme %s, optimiser %s at rate %g%s, batches of %d, at most %d epochs; "
         "untouched options come from the table of defaults",
-        *(*names, name, rate, values["batch_size"], values["epochs"]),
+        *(*names, name, rate, "" if decay == 1 else f" times {decay:g} an epoch"),
+        *(values["batch_size"], values["epochs"]),
     )
     recorded = {
         "data": asdict(options),
@@ -92,7 +93,7 @@ def made(
     unsaid = {
         "backbone": defaults_of(backbone),
         "scheme": defaults_of(preset),
-        "training": asdict(TrainingOptions()),
+        "training": {**asdict(TrainingOptions()), "meta": usual_meta(built)},
         "optimizer": {"decay": 1.0},
     }
 

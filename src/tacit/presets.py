@@ -110,11 +110,15 @@ def options_of(value: Any) -> dict[str, Any]:
     return {"class": _dotted(value)}
 
 
-def defaults_of(value: Any) -> dict[str, Any]:
-    """Defaults of a preset's options as JSON; none of what has no options."""
+def defaults_of(value: Any) -> Any:
+    """Defaults of the options of a preset and of what it is made of, nested as `options_of` nests options."""
+    if isinstance(value, list | tuple):
+        return [defaults_of(item) for item in value]
     if not is_dataclass(value):
         return {}
-    return {field.name: _json(field.default) for field in fields(value) if field.default is not MISSING}
+    own = {field.name: _json(field.default) for field in fields(value) if field.default is not MISSING}
+    nested = {name: found for name, item in _public(value).items() if (found := defaults_of(item))}
+    return {name: item for name, item in (own | nested).items() if not name.startswith("_")}
 
 
 def _public(value: Any) -> dict[str, Any]:

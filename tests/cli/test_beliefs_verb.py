@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -36,3 +37,39 @@ def test_a_run_without_an_audit_is_told(tacit: Tacit, place: Place) -> None:
     told = tacit("beliefs", place.run)
     assert told.code == 2
     assert "training.audit=1" in told.err
+
+
+@pytest.mark.parametrize("liked", [[True, False], [1, 0]], ids=["flags", "numbers"])
+def test_beliefs_stand_beside_the_truth(
+    tacit: Tacit, audited: Path, tmp_path: Path, liked: list[int]
+) -> None:
+    asked = pq.read_table(next(audited.glob("beliefs/*.parquet"))).slice(0, 2)
+    truth = {"user": asked["user"], "item": asked["item"], "liked": pa.array(liked)}
+    twice = pa.concat_tables([pa.table(truth)] * 2)
+    pq.write_table(twice, tmp_path / "truth.parquet")
+    found = tacit("beliefs", audited, "--truth", tmp_path / "truth.parquet", "--json").json
+    assert [(entry["known"], entry["base"]) for entry in found["epochs"][:1]] == [(2, 0.5)]
+
+
+def test_a_truth_with_other_ids_is_told(tacit: Tacit, audited: Path, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"user": ["a"], "item": ["b"], "liked": [True]}), tmp_path / "truth.parquet")
+    told = tacit("beliefs", audited, "--truth", tmp_path / "truth.parquet")
+    assert told.code == 2
+    assert "column user of the truth is string" in told.err
+
+
+@pytest.mark.parametrize(
+    ("backbone", "option", "says"),
+    [("neumf", "spectrum", "NeuMF has none"), ("mf", "audit", "has no refiner")],
+)
+def test_what_cannot_be_watched_is_refused_before_training(
+    tacit: Tacit, place: Place, tmp_path: Path, backbone: str, option: str, says: str
+) -> None:
+    told = tacit(
+        *("fit", place.split / "train.parquet", "--backbone", backbone, "--scheme", "bce"),
+        *("--set", f"training.{option}=1", "--out", tmp_path / "refused"),
+    )
+    assert told.code == 2
+    assert f"training.{option}" in told.err
+    assert says in told.err
+    assert "epoch 1" not in told.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ import torch
 from helpers.tiny import random_data
 from helpers.training import Run
 from tacit.backbones.mf import MFConfig
-from tacit.errors import Diverged
-from tacit.schemes.plain import bpr
+from tacit.errors import Diverged, RunFolderError
+from tacit.parts.regularisers import EmbeddingNorm
+from tacit.presets import defaults_of, options_of
+from tacit.schemes.plain import BPRScheme, bpr
 from tacit.storage import MANIFEST
-from tacit.training.checkpoint import Checkpointer, newest
+from tacit.training.checkpoint import Checkpointer, newest, restore
 
 DATA = random_data(0)
 
@@ -87,3 +91,27 @@ def test_parameters_that_are_not_finite_are_not_saved_as_good(tmp_path):
         spoil(tmp_path)
     assert names(tmp_path) == ["1-search-000000002", "1-search-000000004"]
     assert str(told.value).endswith(f"the last good checkpoint: {tmp_path / '1-search-000000004'}")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Options in a list and beneath another name, as `scheme.also` and its preset are saved."""
+
+    also: tuple[EmbeddingNorm, ...] = (EmbeddingNorm(0.5),)
+    preset: BPRScheme = field(default_factory=BPRScheme)
+
+
+def test_options_that_an_earlier_release_did_not_save_count_as_their_defaults(tmp_path: Path) -> None:
+    now = options_of(Composed())
+    earlier = copy.deepcopy(now)
+    del earlier["also"][0]["spread"], earlier["preset"]["l2_spread"]
+    unsaid = {"scheme": defaults_of(Composed())}
+    writer = keeper(tmp_path)
+    writer.facts["scheme"] = earlier
+    writer.save()
+    files = newest(tmp_path)
+    again = writer.step, writer.optimizer, {}
+    restore(files, *again, {"phase": "1-search", "scheme": now}, unsaid=unsaid)
+    other = {**now, "preset": {**now["preset"], "l2_spread": True}}
+    with pytest.raises(RunFolderError, match=r"scheme.preset.l2_spread was False and is True"):
+        restore(files, *again, {"phase": "1-search", "scheme": other}, unsaid=unsaid)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own, settable
-from tacit.defaults import suggested, usual_scheme
+from tacit.defaults import beneath, suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.gathering import DataOptions
 from tacit.presets import BackboneConfig, scheme_of
@@ -108,10 +108,10 @@ def read(
             )
     body = {"use": "mf", **tables.pop("backbone", {})}
     over = {"use": usual_scheme(str(body["use"])), **tables.pop("scheme", {})}
-    beneath = suggested(str(body["use"]), str(over["use"]))
+    table = suggested(str(body["use"]), str(over["use"]))
     also = over.pop("also", [])
-    made = _choice(Backbone, {**beneath.backbone, **body}, "backbone", where, folder)
-    preset = _choice(SchemeChoice, {**beneath.scheme, **over}, "scheme", where, folder)
+    made = _choice(Backbone, beneath(table.backbone, body), "backbone", where, folder)
+    preset = _choice(SchemeChoice, beneath(table.scheme, over), "scheme", where, folder)
     if not isinstance(also, list) or not all(isinstance(table, dict) for table in also):
         raise OptionError(
             f"{where}: scheme.also is a list of tables: write [[scheme.also]] and its options below"

@@ -94,7 +94,7 @@ def listing(config: Config) -> Iterator[tuple[str, Option]]:
     chosen = table.optimizer if config.optimizer.use == "auto" else config.optimizer.use
     filled = {f"training.{name}": getattr(table, name) for name in ("epochs", "batch_size", "patience")}
     filled["optimizer.rate"] = table.rate if chosen == table.optimizer else RATES[chosen]
-    filled["optimizer.decay"] = table.decay
+    filled["optimizer.decay"] = table.decay if chosen == table.optimizer else 1.0
     filled["training.meta"] = usual_meta(scheme_of(config.scheme))
     for section in SECTIONS:
         made = getattr(config, section)

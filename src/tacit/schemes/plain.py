@@ -23,7 +23,10 @@ def _sampler(draw: Draw, negatives: int, power: float, shared: bool | None) -> S
     if shared is None:
         shared = draw in ("uniform", "popularity")
     elif shared and draw not in ("uniform", "popularity"):
-        raise OptionError(f'shared candidates are drawn "uniform" or by "popularity", not "{draw}"')
+        raise OptionError(
+            f'shared candidates are drawn "uniform" or by "popularity", not "{draw}": '
+            "set scheme.shared = false, or leave draw out"
+        )
     if draw == "uniform":
         return Uniform(negatives, shared)
     if draw == "popularity":

@@ -213,16 +213,14 @@ def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] 
     return None if before == now else (name, before, now)
 
 
-def _completed(saved: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:
+def _completed(saved: Any, unsaid: Any) -> Any:
     """Saved entries, and those of `unsaid` that they lack."""
-    nested = {
-        name: _completed(saved.get(name, {}), value) for name, value in unsaid.items() if _is_map(value)
-    }
-    return {**unsaid, **saved, **nested}
-
-
-def _is_map(value: object) -> bool:
-    return isinstance(value, Mapping)
+    if isinstance(saved, Mapping) and isinstance(unsaid, Mapping):
+        both = {name: _completed(saved[name], value) for name, value in unsaid.items() if name in saved}
+        return {**unsaid, **saved, **both}
+    if isinstance(saved, list) and isinstance(unsaid, list) and len(saved) == len(unsaid):
+        return [_completed(one, other) for one, other in zip(saved, unsaid, strict=True)]
+    return saved
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:

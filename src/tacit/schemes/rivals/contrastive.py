@@ -36,6 +36,12 @@ class CosineContrastive:
     temperature: ClassVar[float] = 1.0
     similarity: ClassVar[Similarity] = "cosine"
 
+    def __post_init__(self) -> None:
+        if not -1 <= self.margin <= 1 or not self.weight >= 0:
+            raise OptionError(
+                f"margin is a cosine and weight at least 0, not {self.margin:g} and {self.weight:g}"
+            )
+
     def bind(self, data: TrainingData) -> Self:
         return self
 

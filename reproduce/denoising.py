@@ -1,15 +1,15 @@
 """What the studies of false negatives share: binary cross-entropy, its rivals, DLI and IDL on one log.
 
 The log is split by time and ranked over the whole catalogue. Every scheme has two points: two strengths
-of L2, its own options being those of its preset. `random` drops as many candidates as DLI does, whoever
-they are: what is not better than this owes nothing to its choice. The paper of DLI has no number to
+of L2, its own options being those of its preset. `random` drops as many candidates as DLI by neighbours does,
+whoever they are: what is not better than this owes nothing to its choice. The paper of DLI has no number to
 reproduce (docs/methods/dli.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -20,7 +20,7 @@ from reproduce.pairs import Preset, Setting, Work
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.data.split import Split
-from tacit.parts.criteria import Name
+from tacit.parts.criteria import Name, Neighbour
 from tacit.presets import BackboneConfig, IDLIGScheme
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDLScheme
@@ -32,6 +32,7 @@ from tacit.training.options import TrainingOptions
 from tacit.types import Objective, Scored, TrainingData
 
 NEGATIVES = 8
+DROPPED = 0.1  # of the cells that one candidate a pair would make, as its authors have it
 SEEDS = range(3)
 Loss = Literal["truncate", "reverse"]
 BACKBONES: dict[str, tuple[BackboneConfig, OptimizerOptions, int, tuple[float, float]]] = {
@@ -42,18 +43,22 @@ BACKBONES: dict[str, tuple[BackboneConfig, OptimizerOptions, int, tuple[float, f
 
 
 @dataclass(frozen=True)
-class Chance:
-    """A criterion from outside that knows nothing: a fixed shuffle of all pairs."""
+class Shuffled:
+    """What neighbours say, dealt anew to the candidates of the batch: as many are selected, but by chance."""
 
+    witness: Neighbour = field(default_factory=Neighbour)
     own: ClassVar[bool] = False
 
     def bind(self, data: TrainingData) -> Self:
-        """Itself: it needs no data."""
-        return self
+        """With the neighbours of these data."""
+        return replace(self, witness=self.witness.bind(data))
 
     def __call__(self, scored: Scored, objective: Objective) -> Tensor:
-        mixed = scored.users[:, None] * 2_654_435_761 + scored.others * 40_503
-        return (mixed % 1_000_003 + 1).to(torch.float32)
+        said = self.witness(scored, objective)
+        key = (scored.users[:, None] * 2_654_435_761 + scored.others * 40_503) % 1_000_003
+        values = torch.empty_like(said).flatten()
+        values[key.flatten().argsort(stable=True)] = said.flatten()
+        return values.view(said.shape)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class RandomScheme:
     def build(self) -> Scheme:
         """The scheme of these options."""
         plain = BCEScheme(negatives=NEGATIVES, l2=self.l2).build()
-        return plain.with_(DLI(self.loss, Chance(), (1.0, 0.5)))
+        return plain.with_(DLI(self.loss, Shuffled(), (1.0, 0.5)))
 
 
 def schemes(l2: float) -> dict[str, Preset]:
@@ -74,7 +79,7 @@ def schemes(l2: float) -> dict[str, Preset]:
     shared: dict[str, Any] = {"negatives": NEGATIVES, "l2": l2}
     found: dict[str, Preset] = {
         "bce": BCEScheme(**shared),
-        "t-ce": TCEScheme(**shared),
+        "t-ce": TCEScheme(rate=2 * DROPPED / (1 + NEGATIVES), **shared),
         "r-ce": RCEScheme(**shared),
         "idl": IDLScheme(**shared),
         "idl-ig": IDLIGScheme(**shared),

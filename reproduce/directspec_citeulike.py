@@ -2,8 +2,9 @@
 
     python -m reproduce.directspec_citeulike [CELL ...]
 
-The authors' setting has fixed epochs, users drawn uniformly and plain SGD; the test part is read at fixed
-epochs and chooses nothing. In the contests every scheme has six points on MF, three on LightGCN.
+The authors' setting has fixed epochs, users drawn uniformly and plain SGD; `curve` reads the test part at
+fixed epochs, `best` at the best of these, as the authors' protocol does. In the contests
+every scheme has six points on MF, three on LightGCN.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def schemes() -> dict[str, Preset]:
         "idl-authors": IDLScheme(prior=0.5, warmup=0.0, negatives=1, l2=0.0),
         "idl": IDLScheme(negatives=1, l2=0.0),
         "idl-impressions": IDLScheme(prior=0.5, warmup=0.0, draw="impressions", negatives=1, l2=0.0),
-        "idl-ig-authors": IDLIGScheme(
+        "idl-ig-explore": IDLIGScheme(
             prior=0.5, warmup=0.0, decide="probe", rule="explore", judge="labelled", negatives=1, l2=0.0
         ),
         "idl-ig": IDLIGScheme(judge="labelled", negatives=1, l2=0.0),

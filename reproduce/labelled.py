@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from scipy.stats import rankdata
+from torch.nn.functional import normalize
 
 from reproduce.contest import Contest
 from reproduce.pairs import Setting
@@ -20,6 +21,7 @@ from tacit.api import fit
 from tacit.data.interactions import Interactions
 from tacit.evaluation.report import Report, summaries
 from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
+from tacit.training.step import Step
 from tacit.types import EpochEnd, PairScorer
 
 BLOCK = 65_536  # pairs scored at a time
@@ -32,15 +34,20 @@ def rows_of(table: pa.Table, above: float) -> Rows:
     return table["user"].to_numpy(), table["item"].to_numpy(), yes.to_numpy(zero_copy_only=False)
 
 
-def scores(backbone: Any, users: torch.Tensor, items: torch.Tensor) -> np.ndarray:
-    """A score for each pair of rows."""
+def scores(step: Step, users: torch.Tensor, items: torch.Tensor) -> np.ndarray:
+    """A score for each pair of rows, by the similarity that the objective trains."""
+    backbone = step.backbone
     with torch.no_grad():
         if isinstance(backbone, PairScorer):
             blocks = [slice(start, start + BLOCK) for start in range(0, len(users), BLOCK)]
-            found = torch.cat([backbone.score(users[block], items[block, None])[:, 0] for block in blocks])
-        else:
-            tables = backbone.vectors()
-            found = (tables.users[users] * tables.items[items]).sum(1)
+            return np.asarray(torch.cat([backbone.score(users[at], items[at, None])[:, 0] for at in blocks]))
+        tables = backbone.vectors()
+        queries, targets = tables.users[users], tables.items[items]
+        if step.scheme.objective.similarity == "cosine":
+            queries, targets = normalize(queries, dim=1), normalize(targets, dim=1)
+        found = (queries * targets).sum(1)
+        if tables.item_bias is not None:
+            found = found + tables.item_bias[items]
     return np.asarray(found)
 
 
@@ -70,20 +77,20 @@ class Watch:
         module = event.module
         training = module.training
         module.eval()
-        found = auc(self._scores(module.backbone, self.choosing), self.choosing[2])
+        found = auc(self._scores(module, self.choosing), self.choosing[2])
         if found > self.best:
-            self.best, self.kept = found, self._scores(module.backbone, self.test)
+            self.best, self.kept = found, self._scores(module, self.test)
         module.train(training)
         self.curve.append([event.clock.epoch + 1, round(found, 5)])
 
-    def _scores(self, backbone: Any, rows: Rows) -> np.ndarray:
+    def _scores(self, step: Step, rows: Rows) -> np.ndarray:
         users, items = (
             torch.from_numpy(ids.encode(values).astype(np.int64))
             for ids, values in ((self.log.user_ids, rows[0]), (self.log.item_ids, rows[1]))
         )
         known = (users >= 0) & (items >= 0)
         found = np.zeros(len(users), np.float32)
-        found[known.numpy()] = scores(backbone, users[known], items[known])
+        found[known.numpy()] = scores(step, users[known], items[known])
         return found
 
 

@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import dataset
@@ -28,6 +29,7 @@ from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
+LIKED = 4.0  # from this rating on a row is a yes; others are left out
 PARTS = ("interactions", "train", "valid", "test")
 Work = Callable[[], dict[str, Any]]
 
@@ -130,7 +132,10 @@ def by_time(data: str) -> Split:
     """All parts of a log as one, the newest tenth as test; validation is cut from the rest."""
     folder = dataset(data)
     parts = [pq.read_table(path) for path in sorted(folder.glob("*.parquet")) if path.stem in PARTS]
-    whole = Interactions.read(pa.concat_tables(parts))
+    rows = pa.concat_tables(parts)
+    if "rating" in rows.column_names:
+        rows = rows.filter(pc.greater_equal(rows["rating"], LIKED)).drop_columns(["rating"])
+    whole = Interactions.read(rows)
     return split(whole, by="time", valid=0.0, test=0.1)
 
 

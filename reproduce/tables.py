@@ -13,8 +13,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
+
 from reproduce.cells import ROOT, finished
 from reproduce.defaults import FILES, ranked, tried
+from tacit.evaluation.compare import holm
 
 PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "defaults.md")
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -68,7 +71,8 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
     wanted = metrics.split(",")
     cells = finished(study)
     paired = next((cell for cell in cells if cell["cell"] == f"{name}-paired"), None)
-    yield f"| scheme | seeds | {' | '.join(wanted)} | {wanted[0]} less base | 95 % interval | p |"
+    corrected = _corrected(paired, wanted[0])
+    yield f"| scheme | seeds | {' | '.join(wanted)} | {wanted[0]} less base | 95 % interval | p (Holm) |"
     yield "|---|--:|" + "--:|" * (len(wanted) + 1) + "---|--:|"
     seeds: dict[str, list[dict[str, Any]]] = {}
     for cell in cells:
@@ -77,7 +81,8 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
     order = sorted(seeds, key=lambda scheme: -_mean(seeds[scheme], wanted[0]))
     for scheme in order:
         shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
-        yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {_difference(paired, scheme, wanted[0])} |"
+        less = _difference(paired, corrected, scheme, wanted[0])
+        yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {less} |"
 
 
 def _mean(cells: list[dict[str, Any]], metric: str) -> float:
@@ -89,13 +94,21 @@ def _spread(cells: list[dict[str, Any]], metric: str) -> str:
     return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
-def _difference(paired: dict[str, Any] | None, scheme: str, metric: str) -> str:
-    if paired is None or scheme not in paired["less_base"]:
+def _corrected(paired: dict[str, Any] | None, metric: str) -> dict[str, float]:
+    """p-values of a metric by scheme, corrected for the number of schemes."""
+    pairs = {} if paired is None else paired["less_base"]
+    raw = {
+        scheme: entry["metrics"][metric]["p"] for scheme, entry in pairs.items() if metric in entry["metrics"]
+    }
+    return dict(zip(raw, map(float, holm(np.array(list(raw.values())))), strict=True)) if raw else {}
+
+
+def _difference(paired: dict[str, Any] | None, corrected: dict[str, float], scheme: str, metric: str) -> str:
+    if paired is None or scheme not in corrected:
         return "base |  | " if paired is not None and scheme == paired["base"] else " |  | "
-    found = paired["less_base"][scheme]["metrics"].get(metric)
-    if found is None:
-        return " |  | "
-    return f"{found['difference']:+.4f} | {found['low']:+.4f} to {found['high']:+.4f} | {found['p']:.3f}"
+    found = paired["less_base"][scheme]["metrics"][metric]
+    interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
+    return f"{found['difference']:+.4f} | {interval} | {corrected[scheme]:.3f}"
 
 
 def curves(study: str) -> Iterator[str]:

@@ -157,6 +157,8 @@ class Judged:
 
     def __call__(self, event: Any) -> None:
         module = getattr(event, "module", None)
+        if self.trace.tables and event.clock.epoch + 1 < max(self.trace.tables):
+            self.trace.tables.clear()
         self.refines = self.refines or bool(module is not None and module.scheme.refiners)
         if self.refines:
             self.trace(event)
@@ -168,15 +170,15 @@ class Judged:
         assert self.split.test is not None
         table = self.trace.tables[max(self.trace.tables)]
         truth = self.split.test
-        asked = table.filter(pc.is_in(table["user"], value_set=pa.array(truth.user_ids.ids)))
+        mine = truth.user_ids.ids.take(pa.array(np.flatnonzero(truth.positives.degrees() > 0)))
+        asked = table.filter(pc.is_in(table["user"], value_set=mine.cast(table["user"].type)))
         users, items = (asked[name] for name in ("user", "item"))
         train = self.split.train
         liked = _known(truth, users, items)
         rows, columns = train.user_ids.encode(users), train.item_ids.encode(items)
         near = ItemKNN().fit(train)
-        neighbours = np.array(
-            [near.score(Queries(users=rows[at : at + 1]))[0, columns[at]] for at in range(len(rows))]
-        )
+        distinct, place = np.unique(rows.astype(np.int64), return_inverse=True)
+        neighbours = near.score(Queries(distinct))[place, columns]
         taken = asked["belief"].to_numpy() >= SURE
         found: dict[str, Any] = {"asked": len(liked), "base": float(liked.mean()), "taken": int(taken.sum())}
         for name, values in {"highest_scored": asked["score"].to_numpy(), "neighbours": neighbours}.items():

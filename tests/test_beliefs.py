@@ -14,7 +14,7 @@ import torch
 import tacit
 from helpers.tiny import scored_of
 from tacit.beliefs import BeliefTrace, belief, read_beliefs, summary, truth_table
-from tacit.errors import DataError, OptionError, SchemeError
+from tacit.errors import DataError, OptionError
 from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
 
@@ -80,7 +80,7 @@ def test_belief_is_the_label_or_the_share_of_weight_taken():
 
 
 def test_a_scheme_without_refiners_has_nothing_to_audit(tmp_path):
-    with pytest.raises(SchemeError, match="no refiner"):
+    with pytest.raises(OptionError, match="has no refiner"):
         fit(tmp_path / "run", scheme="bpr", training={"audit": 1})
 
 

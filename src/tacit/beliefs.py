@@ -1,13 +1,14 @@
 """The audit of false negatives: which unlabelled items a scheme takes for positives, and whether it is right.
 
 A fixed sample of people, each with a positive and some unlabelled items, goes through the scheme's refiners
-as a batch of training would. The belief in a candidate is how far they left the no: the larger of its label
-and of the share of its weight that was taken.
+as a batch of training would; items come from where the scheme's own candidates do. The belief in a candidate
+is how far they left the no: the larger of its label and of the share of its weight that was taken.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ from jaxtyping import Bool, Float
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, SchemeError
 from tacit.kernels.sampling import derived_key
-from tacit.parts.samplers import Uniform
+from tacit.parts.pool import Pool
+from tacit.parts.samplers import Shown, Uniform
 from tacit.storage import write_parquet
 from tacit.training.step import Step
-from tacit.types import Batch, Candidates, Clock, EpochEnd, FitEnd, Scored, StepEnd, Stop, TrainingData
+from tacit.types import (
+    Batch,
+    Candidates,
+    Clock,
+    EpochEnd,
+    FitEnd,
+    Sampler,
+    Scored,
+    StepEnd,
+    Stop,
+    TrainingData,
+)
 
 PROBE = 7  # purpose of the key of the sample
 SURE = 0.5  # belief from which an item counts as taken for a positive
@@ -51,7 +64,9 @@ class BeliefTrace:
         seed: int = 0,
     ) -> None:
         self.user_ids, self.item_ids, self.folder, self.every = user_ids, item_ids, folder, every
-        self.batch, self.candidates = _probe(data, people, candidates, seed)
+        self.data, self.count, self.seed = data, candidates, seed
+        self.batch = _probe(data, people, seed)
+        self.candidates: Candidates | None = None
         self.tables: dict[int, pa.Table] = {}
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
@@ -75,6 +90,10 @@ class BeliefTrace:
                 "there is nothing to audit: the scheme has no refiner, it takes every silence for a no; "
                 "leave training.audit out, or use dli or idl"
             )
+        if self.candidates is None:
+            sampler = _widened(step.scheme.plain_sampler, self.count).bind(self.data)
+            generator = torch.Generator().manual_seed(derived_key(self.seed, PROBE, 1))
+            self.candidates = sampler(self.batch, generator)
         training = step.training
         step.eval()
         try:
@@ -85,7 +104,7 @@ class BeliefTrace:
                     after = copy.deepcopy(refine)(after, step.scheme.objective, clock)
         finally:
             step.train(training)
-        asked = (~after.observed)[:, 1:].numpy()
+        asked = (~after.observed & (before.log_weights > -torch.inf))[:, 1:].numpy()
         rows, columns = np.nonzero(asked)
         return pa.table(
             {
@@ -103,22 +122,26 @@ def belief(scored: Scored) -> Float[torch.Tensor, "Q C"]:
     return torch.maximum(scored.labels, 1 - scored.log_weights.exp().clamp(max=1))
 
 
-def _probe(data: TrainingData, people: int, count: int, seed: int) -> tuple[Batch, Candidates]:
+def _widened(sampler: Sampler, count: int) -> Sampler:
+    """So many candidates a person from where the scheme draws its own; from everywhere if it shares them."""
+    return replace(sampler, count=count) if isinstance(sampler, Pool | Shown) else Uniform(count)
+
+
+def _probe(data: TrainingData, people: int, seed: int) -> Batch:
+    """A positive of each of `people` people."""
     chance = np.random.default_rng(derived_key(seed, PROBE))
     active = np.flatnonzero(data.positives.degrees() > 0)
     users = np.sort(chance.choice(active, min(people, len(active)), replace=False))
     indptr = data.positives.indptr
     places = indptr[users] + (chance.random(len(users)) * data.positives.degrees()[users]).astype(np.int64)
     ones = torch.ones(len(users))
-    batch = Batch(
+    return Batch(
         rows=torch.arange(len(users)),
         users=torch.from_numpy(users.astype(np.int64)),
         targets=torch.from_numpy(data.positives.indices[places].astype(np.int64)),
         labels=ones,
         weights=ones,
     )
-    generator = torch.Generator().manual_seed(derived_key(seed, PROBE, 1))
-    return batch, Uniform(count).bind(data)(batch, generator)
 
 
 def read_beliefs(folder: Path) -> pa.Table:

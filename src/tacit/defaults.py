@@ -29,22 +29,22 @@ class Suggested:
 
 
 SMALL = {"scale": 0.01}
-SAMPLED = {"negatives": 16, "l2": 0.01}
 SLOW_BIASES = {"biases": True, "bias_rate": 0.1}
 SHARP = {"temperature": 0.15}
-LABELLED = {"negatives": 8, "l2": 0.01}
+LABELLED = {"negatives": 8, "l2": 0.003}
 NO_VECTORS = {"negatives": 4, "l2": 0.0}
 PUBLISHED = Suggested("adam", 0.001, 4096, 100, 5, NO_VECTORS)
+PAIRWISE = Suggested(
+    "row-adagrad",
+    0.05,
+    4096,
+    150,
+    5,
+    {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True},
+    {"scale": 0.01, "biases": True},
+)
 TABLE: dict[tuple[str, str], Suggested] = {
-    ("mf", "bpr"): Suggested(
-        "row-adagrad",
-        0.05,
-        4096,
-        150,
-        5,
-        {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True},
-        {"scale": 0.01, "biases": True},
-    ),
+    ("mf", "bpr"): PAIRWISE,
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("mf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
@@ -52,14 +52,14 @@ TABLE: dict[tuple[str, str], Suggested] = {
         "row-adagrad", 0.1, 2048, 60, 3, {"temperature": 0.12, "correction": True}, SLOW_BIASES
     ),
     ("mf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
-    ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
-    ("gmf", "bpr"): Suggested("row-adagrad", 0.1, 4096, 150, 5, SAMPLED, SMALL),
+    ("mf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
+    ("gmf", "bpr"): PAIRWISE,
     ("gmf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "idl"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "idl-ig"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("gmf", "sampled-softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
     ("gmf", "softmax"): Suggested("row-adagrad", 0.1, 2048, 60, 3, SHARP),
-    ("gmf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, {"negatives": 8, "l2": 0.01}, SMALL),
+    ("gmf", "dli"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
     ("lightgcn", "bpr"): Suggested("adam", 0.02, 32768, 300, 5, {"negatives": 16, "l2": 5e-5}, decay=0.985),
     ("lightgcn", "bce"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),
     ("lightgcn", "idl"): Suggested("adam", 0.03, 16384, 300, 5, {"negatives": 4}),

@@ -144,7 +144,7 @@ rows = st.lists(
     rows, rows, st.floats(0, 1.5), st.floats(0, 6), st.sampled_from([0.0, 0.5]), st.sampled_from([0.0, 0.3])
 )
 def test_softmax_form_agrees_with_loops(users, items, alpha, temperature, gap, shrink):
-    n = min(len(users), len(items))
+    n, gap = min(len(users), len(items)), min(gap, temperature)
     data = tiny([(row, (row + shift) % n) for row in range(n) for shift in (0, 1)], n, n)
     part = DirectSpec("softmax", alpha, temperature, gap, shrink=shrink).bind(data)
 
@@ -285,3 +285,29 @@ def test_binding_builds_no_square_matrix():
     part = DirectSpec("softmax", gap=0.5).bind(random_data(0))
     assert part._related is not None
     assert max(side._matrix.nnz for side in part._related) == len(random_data(0).positives.indices)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha": math.nan},
+        {"temperature": -2.0},
+        {"temperature": 1.0, "gap": 2.0},
+    ],
+    ids=repr,
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(OptionError):
+        DirectSpec(**options)
+
+
+@pytest.mark.parametrize("n", [1, 5, 12])
+def test_the_default_temperature_of_a_short_batch_is_not_negative(n):
+    rows = torch.randn(n, 3, generator=torch.Generator().manual_seed(n)).tolist()
+    found = Balanced(DirectSpec(), rows, rows)
+    assert torch.equal(found.queries, Balanced(DirectSpec(temperature=0.0), rows, rows).queries)
+
+
+def test_a_gap_without_data_is_told():
+    with pytest.raises(OptionError, match=r"call bind\(data\) first"):
+        Balanced(DirectSpec(gap=0.5), USERS, USERS)

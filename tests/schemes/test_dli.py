@@ -75,6 +75,11 @@ def strengths(scored: Scored) -> Tensor:
     return (written if bool(written.any()) else 1 - scored.log_weights[:, 1:].exp()).detach()
 
 
+def untouched(after, before):
+    """The same tensors: nothing of the loss can differ."""
+    return after.labels is before.labels and after.log_weights is before.log_weights
+
+
 def mean(objective: Any, scored: Scored) -> Tensor:
     return sum(part.sum() for _, part in objective(scored).items()) / len(scored.scores)
 
@@ -303,7 +308,7 @@ def test_d9_a_lone_candidate_has_nothing_to_be_promoted_against():
 
 def test_d9_a_lone_candidate_is_kept():
     before = scored_of(leaf([[0.2, 1.4]]))
-    assert part(loss="reverse", rate=1.0)(before, BPR(), NOW) is before
+    assert untouched(part(loss="reverse", rate=1.0)(before, BPR(), NOW), before)
 
 
 def test_levels_are_given_over_the_batch_in_rows_too():
@@ -354,12 +359,12 @@ def test_labels_that_are_there_already_are_never_lowered():
 def test_where_nothing_is_selected_the_loss_is_the_plain_one_bit_for_bit(loss, objective, options):
     before = scored_of(leaf())
     after = part(loss=loss, **options)(before, objective, NOW)
-    assert after is before
+    assert untouched(after, before)
 
 
 def test_without_candidates_there_is_nothing_to_refine():
     before = scored_of(leaf([[1.0], [2.0]]))
-    assert part()(before, BCE(), NOW) is before
+    assert untouched(part()(before, BCE(), NOW), before)
 
 
 @pytest.mark.parametrize("scope", ["batch", "row"])
@@ -660,3 +665,19 @@ def test_without_sampled_candidates_it_is_refused(scheme):
         SchemeError, match=r"DLI refines sampled candidates.*: use bce, bpr or sampled-softmax"
     ):
         scheme.with_(DLI())
+
+
+def test_the_log_says_whom_it_selected():
+    notes = refined(tensor([[2.0, 1.5, -1.0, 0.5]]), BCE(), rate=1.0, gate=0.5).notes
+    assert notes["selected"].item() == pytest.approx(2 / 3)
+    assert notes["q_selected"].item() == pytest.approx(tensor([1.5, 0.5]).sigmoid().mean().item())
+    assert notes["q_kept"].item() == pytest.approx(tensor(-1.0).sigmoid().item())
+
+
+def test_by_margin_a_row_whose_target_is_a_no_selects_nobody():
+    before = scored_of(tensor([[2.0, 0.5, 0.6], [-3.0, -1.0, -1.2]]))
+    labels = before.labels.clone()
+    labels[1, 0] = 0
+    rho = strengths(part("margin", rate=0.5)(replace(before, labels=labels), BCE(), NOW))
+    assert (rho[1] == 0).all()
+    assert (rho[0] > 0).any()

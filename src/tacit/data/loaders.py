@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -68,6 +68,7 @@ class PairLoader:
     batch_size: int
     seed: int
     owners: Owners | None = None
+    _orders: dict[int, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(log: Log, rows: np.ndarray, batch_size: int, seed: int, *, over_users: bool = False) -> PairLoader:
@@ -92,24 +93,38 @@ class PairLoader:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from batch `first` on."""
-        generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
-        if self.owners is None:
-            order = torch.randperm(self.n_examples, generator=generator)
-        else:
-            order = self.owners.draw(self.n_examples, generator)
-        order = order[first * self.batch_size :]
+        order = self._order(epoch)[first * self.batch_size :]
         shuffled: list[Any] = [
             None if column is None else column.index_select(0, order).split(self.batch_size)  # type: ignore[no-untyped-call]
-            for column in (self.examples, self.users, self.targets, self.labels, self.weights)
+            for column in self._columns
         ]
-        ones = torch.ones(min(self.batch_size, self.n_examples))
         for step in range(self.steps - first):
-            rows, users, targets, labels, weights = (c and c[step] for c in shuffled)
-            here = ones[: len(users)]
-            yield Batch(
-                rows=rows,
-                users=users,
-                targets=targets,
-                labels=here if labels is None else labels,
-                weights=here if weights is None else weights,
-            )
+            yield self._batch(*(column and column[step] for column in shuffled))
+
+    def batch(self, epoch: int, place: int) -> Batch:
+        """One batch of an epoch, without making the others."""
+        if epoch not in self._orders:
+            self._orders.clear()
+            self._orders[epoch] = self._order(epoch)
+        rows = self._orders[epoch][place * self.batch_size : (place + 1) * self.batch_size]
+        return self._batch(*(None if column is None else column[rows] for column in self._columns))
+
+    @property
+    def _columns(self) -> tuple[torch.Tensor | None, ...]:
+        return self.examples, self.users, self.targets, self.labels, self.weights
+
+    def _order(self, epoch: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(derived_key(self.seed, SHUFFLE, epoch))
+        if self.owners is None:
+            return torch.randperm(self.n_examples, generator=generator)
+        return self.owners.draw(self.n_examples, generator)
+
+    def _batch(self, rows: Any, users: Any, targets: Any, labels: Any, weights: Any) -> Batch:
+        ones = torch.ones(len(users))
+        return Batch(
+            rows=rows,
+            users=users,
+            targets=targets,
+            labels=ones if labels is None else labels,
+            weights=ones if weights is None else weights,
+        )

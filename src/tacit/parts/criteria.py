@@ -75,7 +75,10 @@ class OwnLoss:
 
 @dataclass(frozen=True)
 class Margin:
-    """softplus(s_j - s+), the loss of the pair: all that a softmax, free up to a row's constant, allows."""
+    """softplus(s_j - s+), the loss of the pair: all that a softmax, free up to a row's constant, allows.
+
+    A row whose target is an explicit no has no positive to beat: none of its candidates is selected.
+    """
 
     own: ClassVar[bool] = True
 
@@ -84,7 +87,8 @@ class Margin:
 
     def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
         logits = objective.logits(scored).detach()
-        return softplus(logits[:, 1:] - logits[:, :1])
+        found = softplus(logits[:, 1:] - logits[:, :1])
+        return found.masked_fill(scored.labels[:, :1] <= 0, -torch.inf)
 
 
 class Stable(nn.Module):

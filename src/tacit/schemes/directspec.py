@@ -19,6 +19,7 @@ from tacit.data.graph import Cooccurrence
 from tacit.errors import OptionError
 from tacit.kernels.balance import Heat, softmax_means
 from tacit.kernels.neighbours import transposed
+from tacit.parts.choices import check_choices
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
@@ -55,13 +56,13 @@ def self_paced(
 class DirectSpec:
     """A transform that balances users against users and items against items of the batch.
 
-    `temperature` multiplies the cosine; by default 3 + ln(B / 256), so that a row's weight on itself stays as
-    B grows. `gap` lowers it for pairs with a common neighbour, (10) and (11).
+    `temperature` multiplies the cosine; by default 3 + ln(n / 256) of n balanced rows, so that a row's
+    weight on itself stays as n grows. `gap` lowers it for pairs with a common neighbour, (10) and (11).
     """
 
     form: Literal["linear", "softmax"] = "softmax"  # DirectSpec, (1), or DirectSpec+, (6)
     alpha: float = 0.8  # strength; divided by the number of rows in the linear form
-    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(rows / 256), at least 0
     gap: float = 0.0  # how much lower it is for pairs with a common neighbour
     iterations: int = 1  # times that the rows are balanced
     detach: bool = False  # no gradient through the weights
@@ -73,6 +74,13 @@ class DirectSpec:
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
     def __post_init__(self) -> None:
+        check_choices(self)
+        if not math.isfinite(self.alpha):
+            raise OptionError(f"alpha must be a number, not {self.alpha}")
+        if self.temperature is not None and not self.gap <= self.temperature < math.inf:
+            raise OptionError(
+                f"temperature must be at least 0 and at least gap ({self.gap:g}), not {self.temperature:g}"
+            )
         if self.iterations < 1:
             raise OptionError(f"iterations must be at least 1, not {self.iterations}")
         if self.gap < 0 or self.shrink < 0:
@@ -93,23 +101,23 @@ class DirectSpec:
         n = len(batch)
         distinct, place = _distinct_queries(encoded, batch)
         first = torch.zeros(len(distinct), dtype=torch.int64).scatter_(0, place, torch.arange(n))
-        queries = self._balanced(encoded.queries[first, 0], distinct, place, n, side=0)[place]
+        queries = self._balanced(encoded.queries[first, 0], distinct, place, side=0)[place]
         slots, others = candidates.slots
         rows = slots if self.over == "targets" else torch.cat([slots, others.reshape(-1)])
         chosen, where = torch.unique(rows, return_inverse=True)
         ids = torch.empty(len(encoded.items.vectors), dtype=torch.int64)
         ids[slots], ids[others] = candidates.targets, candidates.others
-        balanced = self._balanced(encoded.items.vectors[chosen], ids[chosen], where, n, side=1)
+        balanced = self._balanced(encoded.items.vectors[chosen], ids[chosen], where, side=1)
         vectors = self._scaled(normalize(encoded.items.vectors, dim=1)).index_copy(0, chosen, balanced)
         return replace(encoded, queries=queries[:, None], items=LocalItems(vectors, encoded.items.biases))
 
     def _balanced(
-        self, vectors: Float[Tensor, "n d"], ids: Int[Tensor, "n"], place: Tensor, batch: int, side: int
+        self, vectors: Float[Tensor, "n d"], ids: Int[Tensor, "n"], place: Tensor, side: int
     ) -> Float[Tensor, "n d"]:
         counts = None
         if self.repeats == "keep" and len(place) > len(vectors):
             counts = torch.bincount(place, minlength=len(vectors)).to(vectors)
-        heat = self._heat(batch, ids, side)
+        heat = self._heat(len(vectors) if self.repeats == "once" else len(place), ids, side)
         x = normalize(vectors, dim=1)
         for iteration in range(self.iterations):
             if self.form == "linear":
@@ -120,11 +128,15 @@ class DirectSpec:
                 )
         return self._scaled(x)
 
-    def _heat(self, batch: int, ids: Tensor, side: int) -> Heat:
-        plain = 3.0 + math.log(batch / BATCH) if self.temperature is None else self.temperature
-        if self._related is None:
+    def _heat(self, rows: int, ids: Tensor, side: int) -> Heat:
+        plain = self.temperature
+        if plain is None:
+            plain = max(3.0 + math.log(rows / BATCH), 0.0)
+        if not self.gap:
             return Heat(plain)
-        return Heat(plain, plain - self.gap, self._related[side].among(ids))
+        if self._related is None:
+            raise OptionError("gap needs to know who shares a neighbour: call bind(data) first")
+        return Heat(plain, max(plain - self.gap, 0.0), self._related[side].among(ids))
 
     def _scaled(self, h: Tensor) -> Tensor:
         """(7): multiplied by its own norm, as the authors' code does."""
@@ -133,7 +145,7 @@ class DirectSpec:
 
 def _distinct_queries(encoded: Encoded, batch: Batch) -> tuple[Tensor, Tensor]:
     """Distinct users and the place of each query among them; a query made from a sequence stands alone."""
-    if encoded.base is None:
+    if encoded.base is None or batch.history is not None:
         return batch.users, torch.arange(len(batch))
     distinct, place = torch.unique(batch.users, return_inverse=True)
     return distinct, place
@@ -162,7 +174,7 @@ class DirectSpecPlusScheme:
 
     use: Literal["directspec-plus"] = "directspec-plus"
     alpha: float = 0.8  # strength
-    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(batch / 256)
+    temperature: float | None = None  # multiplies the cosine; nothing: 3 + ln(rows / 256), at least 0
     gap: float = 0.0  # how much lower it is for pairs with a common neighbour
     iterations: int = 1  # times that the rows are balanced
     detach: bool = False  # no gradient through the weights

@@ -51,6 +51,7 @@ class DLI:
     scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
     min_keep: int | None = None  # candidates of a row that stay untouched; nothing: what the loss needs
     _bound: Criterion | None = field(default=None, repr=False, compare=False)
+    _head: Bool[Tensor, "N"] | None = field(default=None, repr=False, compare=False)
     __pydantic_config__: ClassVar[dict[str, bool]] = {"arbitrary_types_allowed": True}
     slot: ClassVar[Slot] = "refiner"
 
@@ -86,8 +87,17 @@ class DLI:
             needs.add("pool")
         return frozenset(needs)
 
+    @property
+    def pool_size(self) -> int | None:
+        """Items of each user that the criterion remembers; None where it has no memory."""
+        criterion = named(self.criterion)
+        return criterion.size if isinstance(criterion, Stable) else None
+
     def bind(self, data: TrainingData) -> Self:
-        return replace(self, _bound=named(self.criterion).bind(data))
+        counts = torch.bincount(torch.from_numpy(data.positives.indices).long(), minlength=data.n_items)
+        head = torch.zeros(data.n_items, dtype=torch.bool)
+        head[counts.argsort(descending=True, stable=True)[: math.ceil(data.n_items / 10)]] = True
+        return replace(self, _bound=named(self.criterion).bind(data), _head=head)
 
     def share(self, clock: Clock) -> float:
         """(1): share of the unlabelled candidates that may be selected at this time."""
@@ -113,13 +123,34 @@ class DLI:
         self._warn_of_a_low_rate(valid, clock)
         with torch.no_grad():
             strength = self._strengths(scored, objective, valid, share)
+            notes = scored.notes | self._notes(scored, objective, valid, strength)
         if strength is None:
-            return scored
+            return replace(scored, notes=notes)
         if self.loss == "reverse":
             labels = torch.cat([scored.labels[:, :1], torch.maximum(scored.labels[:, 1:], strength)], 1)
-            return replace(scored, labels=labels)
+            return replace(scored, labels=labels, notes=notes)
         kept = scored.log_weights[:, 1:] + torch.log1p(-strength)
-        return replace(scored, log_weights=torch.cat([scored.log_weights[:, :1], kept], 1))
+        return replace(scored, log_weights=torch.cat([scored.log_weights[:, :1], kept], 1), notes=notes)
+
+    def _notes(
+        self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], strength: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Share selected of the candidates; mean strength; mean own belief in them and in the others; and how
+        many of them are of the most popular tenth of the items.
+        """
+        if strength is None:
+            return {"selected": torch.zeros(())}
+        chosen = strength > 0
+        own, count = belief(scored, objective), chosen.sum()
+        notes = {
+            "selected": count / valid.sum(),
+            "rho": strength.sum() / count,
+            "q_selected": own.where(chosen, 0).sum() / count,
+            "q_kept": own.where(valid & ~chosen, 0).sum() / (valid.sum() - count).clamp(min=1),
+        }
+        if self._head is not None:
+            notes["selected_head"] = (self._head[scored.others] & chosen).sum() / count
+        return notes
 
     def _strengths(
         self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], share: float
@@ -228,6 +259,7 @@ class DLIScheme:
     temperature: float = 1.0  # scores are divided by it
     similarity: Literal["dot", "cosine"] = "dot"  # of a user's and an item's vector
     normalise: Literal["fixed", "kept"] = "fixed"  # divide by all candidates, or by the weight that is left
+    correction: bool = False  # sampled-softmax: subtract log q
     joint: bool = False  # sampled-softmax, reverse: one denominator for the target and all promoted
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
 
@@ -243,6 +275,10 @@ class DLIScheme:
         if self.shared and self.criterion == "stable":
             raise OptionError(
                 'criterion = "stable" draws from a pool for each user: leave shared out, or judge otherwise'
+            )
+        if self.correction and self.objective != "sampled-softmax":
+            raise OptionError(
+                'correction is of the sampled softmax: use objective = "sampled-softmax", or leave it out'
             )
         if self.joint and (self.loss == "truncate" or self.objective != "sampled-softmax"):
             raise OptionError(
@@ -277,7 +313,7 @@ class DLIScheme:
             return BCE(self.temperature, self.similarity, self.normalise)
         if self.objective == "bpr":
             return BPR(self.temperature, self.similarity, self.normalise)
-        return SampledSoftmax(self.temperature, self.similarity, correction=False, joint=self.joint)
+        return SampledSoftmax(self.temperature, self.similarity, self.correction, self.joint)
 
 
 def dli(**options: Any) -> Scheme:

@@ -104,12 +104,14 @@ class InverseGradient:
         share = 1.0 if terms.unlabelled_share is None else float(terms.unlabelled_share)
         means = [len(unlabelled) / (len(part) * share) for part in parts]
         explores = self.rule == "explore"
-        gradient = () if explores else _gradients(_without_unlabelled(terms), parameters)
+        never = sum(terms.scalars.values(), torch.zeros(())) if explores else _without_unlabelled(terms)
+        gradient = _gradients(never, parameters)
         signs, notes = self._decided(found, means, meta_loss, parameters)
         if explores:
             if signs[0]:
                 _move(parameters, self._along(found[0], means[0]), -signs[0] * self._eta)
-            gradient = _gradients(self._meta(meta_loss).sum(), parameters)
+            judged = _gradients(self._meta(meta_loss).sum(), parameters)
+            gradient = tuple(added(a, b, 1) for a, b in zip(gradient, judged, strict=True))
         else:
             for part, s in zip(found, signs, strict=True):
                 gradient = tuple(added(a, b, s) for a, b in zip(gradient, part, strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 from tacit.errors import SchemeError
 from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
+from tacit.parts.objectives import PositiveOnly
 from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
@@ -76,6 +77,12 @@ class Scheme:
                     f"{_name(part)} remembers candidates, and those of {_name(drawing)} rarely return: "
                     'use the sampler Pool, as the scheme dli does under criterion = "stable"'
                 )
+            wanted = getattr(part, "pool_size", None)
+            if isinstance(drawing, Pool) and wanted is not None and drawing.size > wanted:
+                raise SchemeError(
+                    f"{_name(part)} remembers {wanted} items of a user, and its {_name(drawing)} holds "
+                    f"{drawing.size}: give both the same size"
+                )
             if "local_items" in part.needs and not self.transforms:
                 raise SchemeError(
                     f"{_name(part)} needs the items of the batch in a table of their own, which only "
@@ -99,6 +106,11 @@ class Scheme:
         yield self.objective
         yield from self.regularisers
         yield self.update
+
+    @property
+    def plain_sampler(self) -> Sampler:
+        """The sampler that leaves the log's targets as they are."""
+        return self.sampler.sampler if isinstance(self.sampler, Latent) else self.sampler
 
     def with_(self, *parts: Part) -> Scheme:
         """A scheme with more parts. Tuples grow; an update replaces `Descent` only.
@@ -164,6 +176,11 @@ class Scheme:
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
                     "use comirec-sa, comirec-dr or mind, or drop the part"
                 )
+        if isinstance(self.objective, PositiveOnly) and getattr(backbone, "item_bias", None) is not None:
+            raise SchemeError(
+                f"{_name(self.objective)} pushes every bias of {_name(backbone)} up and none down: set "
+                "backbone.biases = false, or use an objective with candidates"
+            )
         if self.objective.similarity == "cosine" and isinstance(backbone, PairScorer):
             raise SchemeError(
                 f"a cosine needs vectors, and {_name(backbone)} scores pairs without any: "

@@ -27,13 +27,34 @@ SAMPLE, STATE, META = 2, 3, 4
 class Position:
     """Where training is: `step` counts optimiser steps in all, `within` those of the current epoch.
 
-    `sums` are the terms of the current epoch so far. The loop moves it; checkpoints save and restore it.
+    `sums` are the terms of the current epoch so far, `counts` the steps that had them. The loop moves it;
+    checkpoints save and restore it.
     """
 
     epoch: int = 0
     within: int = 0
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Positions of earlier releases have no counts: every step counted."""
+        self.counts = {name: self.counts.get(name, self.within) for name in self.sums}
+
+    def add(self, terms: dict[str, float]) -> None:
+        """Go on by one step with these terms."""
+        self.step, self.within = self.step + 1, self.within + 1
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, float]:
+        """Mean of each term over the steps that had it."""
+        return {name: value / self.counts[name] for name, value in self.sums.items()}
+
+    def turn(self) -> None:
+        """Go on to the next epoch."""
+        self.epoch, self.within, self.sums, self.counts = self.epoch + 1, 0, {}, {}
 
 
 def fit(
@@ -76,10 +97,8 @@ def fit(
                 torch.default_generator.manual_seed(derived_key(seed, STATE, clock.epoch, clock.step))
                 terms = scheme.update(losses, meta, clock, parameters, optimizer).values()
             _check_finite(terms, clock)
-            position.step, position.within = position.step + 1, position.within + 1
+            position.add(terms)
             pairs += len(batch)
-            for name, value in terms.items():
-                position.sums[name] = position.sums.get(name, 0.0) + value
             stop = _tell(callbacks, StepEnd(clock, terms, len(batch)))
             if stop:
                 break
@@ -88,9 +107,8 @@ def fit(
         check_parameters(step, position.step)
         seconds = time.perf_counter() - started
         clock = Clock(position.epoch, epochs, position.step, loader.steps)
-        means = {name: value / max(position.within, 1) for name, value in position.sums.items()}
-        stop = _tell(callbacks, EpochEnd(clock, means, seconds, pairs, step))
-        position.epoch, position.within, position.sums = position.epoch + 1, 0, {}
+        stop = _tell(callbacks, EpochEnd(clock, position.means(), seconds, pairs, step))
+        position.turn()
         if position.step >= limit and stop is None:
             break
     check_parameters(step, position.step)
@@ -104,11 +122,10 @@ def _generator(seed: int, clock: Clock, purpose: int) -> torch.Generator:
 
 
 def _meta_loss(step: Step, loader: PairLoader | None, clock: Clock, seed: int) -> Closure:
-    """The plain loss of the meta batch that belongs to this step."""
+    """The plain loss of the meta batch that belongs to this step, of the log's own targets."""
     assert loader is not None
-    turn, within = divmod(clock.step, loader.steps)
-    batch = next(loader.epoch(turn, within))
-    candidates = step.scheme.sampler(batch, _generator(seed, clock, META))
+    batch = loader.batch(*divmod(clock.step, loader.steps))
+    candidates = step.scheme.plain_sampler(batch, _generator(seed, clock, META))
     return StepLoss(step, batch, candidates, clock, plain=True)
 
 

@@ -65,8 +65,11 @@ def grid() -> dict[str, list[Suggested]]:
             *(_graph(r, n, 16, 5e-5, 0.985) for r, n in ((0.01, 8192), (0.02, 8192), (0.02, 4096))),
         ],
         "lightgcn-bce": [_graph(0.03, 32768, 4, 1e-4)],
-        "lightgcn-sampled-softmax": [_graph_softmax(0.01, t) for t in (0.1, 0.15)],
-        "lightgcn-softmax": [_graph_softmax(0.01, 0.15)],
+        "lightgcn-sampled-softmax": [
+            *(_graph_softmax(0.01, 2048, t) for t in (0.1, 0.15)),
+            *(_graph_softmax(0.02, 8192, t) for t in (0.1, 0.12)),
+        ],
+        "lightgcn-softmax": [_graph_softmax(0.01, 2048, 0.15)],
     }
 
 
@@ -84,6 +87,7 @@ def finalists() -> dict[str, list[Suggested]]:
             _softmax(0.1, 0.15),
         ],
         "lightgcn-bpr": [_graph(0.02, 32768, 16, 5e-5, 0.985)],
+        "lightgcn-sampled-softmax": [_graph_softmax(0.02, 8192, 0.1)],
     }
 
 
@@ -124,8 +128,8 @@ def _graph(rate: float, batch: int, negatives: int, l2: float, decay: float = 1.
     return Suggested("adam", rate, batch, 300, 5, {"negatives": negatives, "l2": l2}, decay=decay)
 
 
-def _graph_softmax(rate: float, temperature: float) -> Suggested:
-    return Suggested("adam", rate, 2048, 60, 3, {"temperature": temperature})
+def _graph_softmax(rate: float, batch: int, temperature: float) -> Suggested:
+    return Suggested("adam", rate, batch, 60, 3, {"temperature": temperature})
 
 
 def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class BeliefTrace:
         finally:
             step.train(training)
         asked = (~after.observed & (before.log_weights > -torch.inf))[:, 1:].numpy()
-        rows, columns = np.nonzero(asked)
+        rows, columns = _first_of_each(after.items[:, 1:].numpy(), asked)
         return pa.table(
             {
                 "epoch": pa.array(np.full(len(rows), epoch, np.int32)),
@@ -120,6 +120,14 @@ class BeliefTrace:
 def belief(scored: Scored) -> Float[torch.Tensor, "Q C"]:
     """How far refiners left the no of each cell, in [0, 1]."""
     return torch.maximum(scored.labels, 1 - scored.log_weights.exp().clamp(max=1))
+
+
+def _first_of_each(items: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the asked cells, an item that a row drew twice told once."""
+    rows, columns = np.nonzero(asked)
+    _, first = np.unique(np.stack([rows, items[rows, columns]], 1), axis=0, return_index=True)
+    first.sort()
+    return rows[first], columns[first]
 
 
 def _widened(sampler: Sampler, count: int) -> Sampler:

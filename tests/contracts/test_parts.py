@@ -148,6 +148,7 @@ class TestDLIByGraphFilter(RefinerContract):
 
 class TestDLIByMargin(RefinerContract):
     part = DLI("reverse", "margin", warmup=0.0, growth=0.0, rate=0.5, gate=0.0)
+    data = random_data(0, n_items=40)
 
 
 class TestDLIByStability(RefinerContract):
@@ -158,6 +159,7 @@ class TestDLIByStability(RefinerContract):
 class TestDLIByLossInRows(RefinerContract):
     part = DLI(criterion="loss", warmup=0.0, growth=0.0, rate=0.5, scope="row", min_keep=2)
     objective = BCE()
+    data = random_data(0, n_items=40)
 
 
 class TestEmbeddingNorm(RegulariserContract):

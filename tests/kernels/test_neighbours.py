@@ -85,3 +85,13 @@ def test_shared_weights_are_cells_of_a_product(matrix: CSR, k: int) -> None:
     users, items = chance.integers(0, 23, 40), chance.integers(0, 17, (40, 6))
     expected = (dense(matrix) @ table_of(*near).T)[users[:, None], items]
     np.testing.assert_allclose(NearItems.of(*near).sums(matrix, users, items), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [3, 16])
+def test_shared_weights_of_items_that_all_rows_share_are_the_same_cells(matrix: CSR, k: int) -> None:
+    near = NearItems.of(*nearest_on_graph(ItemGraph.of(matrix), k))
+    chance = np.random.default_rng(5)
+    users, items = chance.integers(0, 23, 40), chance.integers(0, 17, 9)
+    each = np.broadcast_to(items, (40, 9)).copy()
+    expected = near.sums(matrix, users, each)
+    np.testing.assert_allclose(near.sums(matrix, users, items), expected, atol=1e-5)

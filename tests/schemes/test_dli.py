@@ -558,6 +558,8 @@ def test_bad_options_are_refused_with_the_mend(options, message):
         ({"normalise": "kept", "objective": "sampled-softmax"}, "or leave it out"),
         ({"criterion": "stable", "shared": True}, "leave shared out, or judge otherwise"),
         ({"latent": 1.5}, "latent is a share of the examples between 0 and 1, not 1.5"),
+        ({"pool": 64}, 'pool is of criterion = "stable"'),
+        ({"best": 5}, "set latent to their share, or leave best out"),
         ({"joint": True}, 'use it with loss = "reverse" and objective = "sampled-softmax"'),
         ({"joint": True, "loss": "reverse", "objective": "bpr"}, "or leave it out"),
     ],

@@ -125,6 +125,7 @@ def test_presets_hold_their_parts():
     ("make", "message"),
     [
         (lambda: TruncatedLoss(1.0), r"rate is a share in \[0, 1\), not 1.0"),
+        (lambda: t_ce(rate=0.2, negatives=8), "none would be left; set it below 0.11"),
         (lambda: ReweightedLoss(-1.0), "power must not be negative"),
         (lambda: BilateralSoftmax(0.0), "temperature and ratio must be positive"),
         (lambda: SmoothedSoftmax(0.1, 2.0), r"smoothing in \[0, 1\]"),

@@ -118,10 +118,22 @@ class NearItems:
         return NearItems(*packed, (near >= 0).sum(1))
 
     def sums(
-        self, positives: CSR, users: Int64[np.ndarray, "Q"], items: Int64[np.ndarray, "Q M"]
+        self, positives: CSR, users: Int64[np.ndarray, "Q"], items: Int64[np.ndarray, "*Q M"]
     ) -> Float32[np.ndarray, "Q M"]:
-        """For each cell the weights of the item's near items that the user has, summed; time is Q M k."""
-        sums = np.empty(items.shape, np.float32)
-        packed = self.near, self.counts, self.weights
-        compiled.shared_weights(positives.indptr, positives.indices, *packed, users, items, sums)
+        """For each cell the weights of the item's near items that the user has, summed.
+
+        Time is Q M k; where all queries share their items, it is the few near items that a history meets.
+        """
+        sums = np.empty((len(users), items.shape[-1]), np.float32)
+        body = compiled.shared_weights_of_few if items.ndim == 1 else compiled.shared_weights
+        body(
+            positives.indptr,
+            positives.indices,
+            self.near,
+            self.counts,
+            self.weights,
+            users,
+            items,
+            sums,
+        )
         return sums

@@ -172,9 +172,8 @@ class Neighbour:
     def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
         if self._near is None or self._data is None:
             raise OptionError("this criterion has seen no data yet: call bind(data) first")
-        others = scored.others.expand(len(scored.users), -1)
-        sums = self._near.sums(self._data.positives, scored.users.numpy(), others.numpy())
-        return torch.from_numpy(sums)
+        users, others = scored.users.numpy(), scored.others.numpy()
+        return torch.from_numpy(self._near.sums(self._data.positives, users, others))
 
 
 @dataclass(frozen=True)
@@ -206,13 +205,13 @@ class Filtered:
     def __call__(self, scored: Scored, objective: Objective) -> Float[Tensor, "Q M"]:
         if self._near is None or self._low is None or self._data is None:
             raise OptionError("this criterion has seen no data yet: call bind(data) first")
-        others = scored.others.expand(len(scored.users), -1)
-        sums = self._near.sums(self._data.positives, scored.users.numpy(), others.numpy())
+        users, others = scored.users.numpy(), scored.others.numpy()
+        sums = self._near.sums(self._data.positives, users, others)
         with torch.no_grad():
-            users, items = self._low
+            left, right = self._low
             if scored.others.dim() == 1:
-                low = users[scored.users] @ items[scored.others].T
+                low = left[scored.users] @ right[scored.others].T
             else:
-                low, _ = gather_dot(users, items, scored.users, others)
+                low, _ = gather_dot(left, right, scored.users, scored.others)
         found = low.add_(torch.from_numpy(sums))
         return found.masked_fill_(found <= NOISE, 0.0)

@@ -16,6 +16,8 @@ from tacit.kernels.topk import recommend_in_blocks
 from tacit.parts.samplers import InBatch
 from tacit.types import Batch, Candidates, Need, Queries, Sampler, Slot, TrainingData
 
+BEST = 20  # items of a user, from which targets are drawn
+
 
 @dataclass(frozen=True)
 class Latent:
@@ -28,7 +30,7 @@ class Latent:
 
     sampler: Sampler
     share: float = 0.3
-    best: int = 20
+    best: int = BEST
     rank: int = RANK
     weight: float = WEIGHT
     _best: Int[Tensor, "U best"] | None = field(default=None, repr=False, compare=False)

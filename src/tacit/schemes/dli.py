@@ -19,7 +19,7 @@ from torch import Tensor
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.criteria import Criterion, Name, Stable, belief, named
-from tacit.parts.latent import Latent
+from tacit.parts.latent import BEST, Latent
 from tacit.parts.objectives import BCE, BPR, SampledSoftmax
 from tacit.parts.pool import SIZE, Pool
 from tacit.parts.regularisers import EmbeddingNorm
@@ -253,7 +253,7 @@ class DLIScheme:
     scope: Literal["batch", "row"] = "batch"  # whether the rate is a share of the batch or of each row
     pool: int = SIZE  # items from which a user's candidates are drawn, where the criterion is stable
     latent: float = 0.0  # share of targets replaced by one of the user's best unseen items by a graph filter
-    best: int = 20  # how many of these there are
+    best: int = BEST  # how many of these there are
     negatives: int = 4  # candidates for each pair, or for the batch where shared
     shared: bool = False  # one set of candidates for the whole batch
     temperature: float = 1.0  # scores are divided by it
@@ -272,6 +272,10 @@ class DLIScheme:
                 'normalise = "kept" divides by the weight that truncation leaves: use it with '
                 'loss = "truncate" under bce or bpr, or leave it out'
             )
+        if self.pool != SIZE and self.criterion != "stable":
+            raise OptionError('pool is of criterion = "stable": choose that, or leave pool out')
+        if self.best != BEST and not self.latent:
+            raise OptionError("best is of latent targets: set latent to their share, or leave best out")
         if self.shared and self.criterion == "stable":
             raise OptionError(
                 'criterion = "stable" draws from a pool for each user: leave shared out, or judge otherwise'

@@ -140,3 +140,32 @@ def shared_weights(
                 sums[query, column] = total
             for place in range(start, stop):
                 held[indices[place]] = 0
+
+
+@jit(parallel=True)
+def shared_weights_of_few(
+    indptr: Any, indices: Any, near: Any, counts: Any, weights: Any, users: Any, items: Any, sums: Any
+) -> None:
+    """`shared_weights` where all rows have the same items: theirs are dealt to their near items first."""
+    starts = np.zeros(near.shape[0] + 1, np.int64)
+    for column in range(items.size):
+        item = items[column]
+        for place in range(counts[item]):
+            starts[near[item, place] + 1] += 1
+    starts = np.cumsum(starts)
+    free = starts[:-1].copy()
+    columns = np.empty(starts[-1], np.int32)
+    dealt = np.empty(starts[-1], np.float32)
+    for column in range(items.size):
+        item = items[column]
+        for place in range(counts[item]):
+            at = free[near[item, place]]
+            free[near[item, place]] += 1
+            columns[at] = column
+            dealt[at] = weights[item, place]
+    for query in prange(users.size):
+        for column in range(items.size):
+            sums[query, column] = 0
+        for entry in range(indptr[users[query]], indptr[users[query] + 1]):
+            for at in range(starts[indices[entry]], starts[indices[entry] + 1]):
+                sums[query, columns[at]] += dealt[at]

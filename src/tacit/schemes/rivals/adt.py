@@ -86,6 +86,13 @@ class TCEScheme:
     negatives: int = 1  # candidates for each pair
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
+    def __post_init__(self) -> None:
+        if self.rate * (1 + self.negatives) >= 1:
+            raise OptionError(
+                f"rate {self.rate:g} is a share of all cells, of which one in {1 + self.negatives} is a "
+                f"positive: none would be left; set it below {1 / (1 + self.negatives):.2g}"
+            )
+
     def build(self) -> Scheme:
         """The scheme of these options."""
         return _scheme(TruncatedLoss(self.rate, self.growth), self.negatives, self.l2, "kept")

@@ -17,9 +17,12 @@ import numpy as np
 
 from reproduce.cells import ROOT, finished
 from reproduce.defaults import FILES, ranked, tried
+from tacit.charts import line_chart
 from tacit.evaluation.compare import holm
 
-PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "defaults.md")
+DOCS = ROOT / "docs"
+METHODS = ("directspec", "dli", "idl-ig")
+PAGES = (DOCS / "results.md", DOCS / "defaults.md", *(DOCS / "methods" / f"{name}.md" for name in METHODS))
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -34,14 +37,28 @@ def rewrite(page: Path, *, write: bool) -> bool:
     """Whether the page differs from its cells; put right where `write`."""
     old = page.read_text("utf-8")
     new = MARKED.sub(lambda mark: mark[1] + "\n".join(table(mark[2])) + "\n" + mark[3], old)
-    if write and new != old:
-        page.write_text(new, "utf-8")
-    return new != old
+    files = {page: new}
+    for _, name, _ in MARKED.findall(old):
+        kind, _, rest = name.partition("/")
+        if kind == "ranks":
+            files[page.parent / picture(rest)] = drawn(*rest.split("/"))
+    late = {
+        path: text for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text
+    }
+    for path, text in late.items():
+        if write:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
+    return bool(late)
 
 
 def table(name: str) -> Iterator[str]:
-    """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR or contest/STUDY/NAME/METRIC,METRIC."""
+    """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR, contest/STUDY/NAME/METRIC,METRIC or a plot,
+    ranks/STUDY/NAME.
+    """
     kind, _, rest = name.partition("/")
+    if kind == "ranks":
+        return iter([f"![Effective rank over epochs, {rest.replace('/', ', ')}]({picture(rest)})"])
     if kind == "contest":
         return contest(*rest.split("/"))
     if kind == "figures":
@@ -83,6 +100,21 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
         shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
         less = _difference(paired, corrected, scheme, wanted[0])
         yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {less} |"
+
+
+def picture(rest: str) -> str:
+    """Where the plot of ranks/STUDY/NAME stands beside its page."""
+    return f"figures/{rest.replace('/', '-')}.svg"
+
+
+def drawn(study: str, name: str) -> str:
+    """The effective rank of the embeddings over epochs, of the first seed of each scheme."""
+    series = {
+        cell["cell"].removeprefix(f"{name}-").removesuffix("-seed-0"): cell["effective_rank"]
+        for cell in finished(study)
+        if cell["cell"].startswith(name) and cell["cell"].endswith("-seed-0") and cell.get("effective_rank")
+    }
+    return line_chart(f"{study}, {name}", "epoch", "effective rank", series)
 
 
 def _mean(cells: list[dict[str, Any]], metric: str) -> float:

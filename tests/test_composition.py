@@ -13,16 +13,18 @@ from helpers.training import Run, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.backbones.neumf import NeuMFConfig
-from tacit.cli.names import SchemeChoice, members
+from tacit.cli.names import AlsoPart, SchemeChoice, members
 from tacit.data.loaders import PairLoader
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
+from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import IDLIGScheme
 from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDL, IDLScheme
 from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 from tacit.schemes.rivals.dns import DNSScheme
 
@@ -44,18 +46,26 @@ PARTS: dict[str, Any] = {
     "ig": InverseGradient(),
     "ig-probe": InverseGradient("probe"),
     "hardest": HardestK(2),
+    "truncated-loss": TruncatedLoss(growth=0.0),
+    "reweighted-loss": ReweightedLoss(),
     "uniformity": Uniformity(),
+    "embedding-norm": EmbeddingNorm(),
+    "second-norm": EmbeddingNorm(name="second"),
 }
+BY_CANDIDATE = {"idl", "ig", "ig-probe", "truncated-loss", "reweighted-loss"}  # ask for a loss of each
+OF_VECTORS = {"directspec", "uniformity", "embedding-norm", "second-norm"}
 PAIRWISE = {"bpr", "dns", "dli-bpr"}
 LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing"}
 POSITIVE = {"directspec", "directspec-plus", "directau"}
 UNSAMPLED = POSITIVE | {"softmax"}
+NORMED = {"bpr", "bce", "dns", "dli", "dli-bpr", "dli-softmax", "dli-reverse", "idl", "idl-ig"}
 REFUSED = (
-    {(scheme, part) for scheme in PAIRWISE | LISTWISE | POSITIVE for part in ("idl", "ig", "ig-probe")}
+    {(scheme, part) for scheme in PAIRWISE | LISTWISE | POSITIVE for part in BY_CANDIDATE}
     | {(scheme, part) for scheme in UNSAMPLED for part in ("dli", "dli-reverse", "dli-own", "hardest")}
     | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
     | {("dns", "dli-own"), ("softmax", "directspec"), ("directau", "uniformity")}
     | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
+    | {(scheme, "embedding-norm") for scheme in NORMED}
 )
 CELLS = sorted(itertools.product(SCHEMES, PARTS))
 WITHOUT_VECTORS: dict[str, Any] = {  # for a backbone that scores pairs
@@ -85,6 +95,10 @@ def train(backbone: Any, scheme: Any, optimizer: str) -> None:
     assert not same(before, after)
 
 
+def test_every_part_that_a_configuration_may_add_is_among_them():
+    assert set(members(AlsoPart).values()) == {type(part) for part in PARTS.values() if part is not None}
+
+
 @pytest.mark.parametrize(("scheme", "part"), [cell for cell in CELLS if cell not in REFUSED])
 def test_a_legal_cell_trains_on_every_backbone_with_every_optimiser(scheme, part):
     for backbone, optimizer in itertools.product(BACKBONES.values(), OPTIMIZERS):
@@ -103,7 +117,7 @@ def test_an_illegal_cell_is_refused_in_one_sentence_with_the_mend(scheme, part):
         (scheme, part)
         for scheme in sorted(WITHOUT_VECTORS)
         for part in PARTS
-        if part not in ("directspec", "uniformity") and (scheme, part) not in REFUSED
+        if part not in OF_VECTORS and (scheme, part) not in REFUSED
     ],
 )
 def test_a_legal_cell_trains_on_a_backbone_that_scores_pairs(scheme, part):
@@ -115,7 +129,7 @@ def test_a_legal_cell_trains_on_a_backbone_that_scores_pairs(scheme, part):
     ("scheme", "part"),
     [
         *((scheme, "alone") for scheme in sorted(POSITIVE | {"softmax", "ccl", "bsl", "label-smoothing"})),
-        *((scheme, part) for scheme in sorted(WITHOUT_VECTORS) for part in ("directspec", "uniformity")),
+        *itertools.product(sorted(WITHOUT_VECTORS), sorted(OF_VECTORS)),
     ],
 )
 def test_what_needs_vectors_is_refused_on_a_backbone_that_scores_pairs(scheme, part):

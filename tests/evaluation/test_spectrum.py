@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.evaluation.spectrum import alignment, diagnosis, spectrum_of, uniformity, unit
+from tacit.evaluation.spectrum import Spectrum, alignment, diagnosis, spectrum_of, uniformity, unit
 from tacit.types import CSR
 
 USERS = np.array([[3.0, 4.0], [4.0, 3.0], [0.0, 2.0]])
@@ -25,6 +25,12 @@ def test_figures_of_the_worked_diagonal():
     assert found.drop(2) == pytest.approx(1.5)
 
 
+def test_the_effective_rank_weighs_by_singular_values_and_not_by_their_squares():
+    values = np.array([3.0, 2.0, 1.0])
+    assert Spectrum(values).effective_rank == pytest.approx(2.749459, abs=1e-6)
+    assert Spectrum(values**2).effective_rank == pytest.approx(2.294401, abs=1e-6)
+
+
 def test_figures_of_the_worked_rows():
     found = spectrum_of(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]))
     assert found.singular_values == pytest.approx([2.135779, 0.662153], abs=1e-6)
@@ -37,9 +43,20 @@ def test_alignment_of_the_worked_pairs():
     assert alignment(USERS, ITEMS, PAIRS) == pytest.approx(0.468629, abs=1e-6)
 
 
+@pytest.mark.parametrize(("pair", "wanted"), [(0, 0.8), (1, 0.020101), (2, 0.585786)])
+def test_alignment_of_each_worked_pair(pair, wanted):
+    alone = CSR.from_pairs(np.array([pair]), np.array([pair]), 3, 3)
+    assert alignment(USERS, ITEMS, alone) == pytest.approx(wanted, abs=1e-6)
+
+
 @pytest.mark.parametrize(("rows", "wanted"), [(USERS, -0.690904), (ITEMS, -2.209467)])
 def test_uniformity_of_the_worked_rows(rows, wanted):
     assert uniformity(rows) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_uniformity_leaves_out_each_row_with_itself():
+    over_all_nine = (6 * math.exp(uniformity(USERS)) + 3) / 9
+    assert math.log(over_all_nine) == pytest.approx(-0.404343, abs=1e-6)
 
 
 matrices = st.tuples(st.integers(2, 40), st.integers(1, 6), st.integers(0, 2**32 - 1)).map(

@@ -55,6 +55,11 @@ def test_labelled_rows_by_hand() -> None:
     assert variants.harm(scores, labels, 2) == 0.25
 
 
+def test_labels_ranked_by_themselves_give_the_constant_of_the_authors_mrr() -> None:
+    labels = np.array([True, False, True, False])
+    assert variants.labelled_mrr(labels.astype(float), labels) == 0.75
+
+
 def test_labelled_rows_tie_to_the_later() -> None:
     assert variants.labelled_ndcg(np.zeros(2), np.array([False, True]), 1) == 1
     assert variants.labelled_ndcg(np.zeros(2), np.array([True, False]), 1) == 0

@@ -12,7 +12,7 @@ from helpers.tiny import scored_of
 from tacit.parts.objectives import BCE
 from tacit.schemes.idl import IDL
 from tacit.schemes.ig import InverseGradient
-from tacit.types import Clock, Terms
+from tacit.types import Clock, Scored, Terms
 
 CLOCK = Clock(0, 1, 0, 1)
 AUTHORS = IDL(prior=0.5, warmup=0.0)
@@ -66,12 +66,15 @@ class Linear:
         scored = scored_of(x[:, None], labels=double(pairs[1])[:, None], observed=seen)
         return BCE()(scored).labelled / len(x)
 
-    def unlabelled(self) -> torch.Tensor:
+    def annotated(self) -> Scored:
         x = double(self.rows) @ self.theta
         scored = scored_of(
             x[:, None], labels=torch.zeros(len(x), 1).double(), observed=torch.zeros(len(x), 1).bool()
         )
-        return BCE()(self.annotate(scored, BCE(), CLOCK)).unlabelled / len(x)
+        return self.annotate(scored, BCE(), CLOCK)
+
+    def unlabelled(self) -> torch.Tensor:
+        return BCE()(self.annotated()).unlabelled / len(self.rows)
 
     def loss(self) -> Terms:
         rows = {} if self.labelled is None else {"labelled": self.supervised(self.labelled)}

@@ -138,6 +138,11 @@ def test_caution_zero_is_the_mean():
     assert remembering(D6, [4, 7, 9], caution=0.0).tolist() == pytest.approx([0.72, 0.73, 0.222], abs=1e-6)
 
 
+def test_d6_caution_takes_off_the_population_standard_deviation():
+    plain, cautious = (remembering(D6, [4, 7, 9], caution=caution) for caution in (0.0, 1.0))
+    assert (plain - cautious).tolist() == pytest.approx([0.014142, 0.215870, 0.017205], abs=1e-6)
+
+
 def test_only_the_last_snapshots_count():
     assert torch.equal(remembering([[0.1] * 3, [0.9] * 3, *D6], [4, 7, 9]), remembering(D6, [4, 7, 9]))
 

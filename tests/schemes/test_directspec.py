@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from helpers.tiny import batch_of, random_data, tiny
 from longhand import balance as longhand
+from tacit.data.graph import bipartite
 from tacit.errors import OptionError
+from tacit.evaluation.spectrum import spectrum_of
+from tacit.kernels.balance import Heat, softmax_means
+from tacit.kernels.propagate import layer_mean
 from tacit.parts.objectives import PositiveOnly
 from tacit.schemes.directspec import DirectSpec, all_pass, directspec, directspec_plus
 from tacit.scoring import LocalItems, TableItems, local_rows, score
@@ -22,6 +26,19 @@ from tacit.types import Candidates, Encoded
 USERS = [[3.0, 4.0], [4.0, 3.0], [0.0, 2.0]]
 ITEMS = [[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0]]
 PLUS = DirectSpec("softmax", 0.8, 3.0)
+SHARED = tiny([(0, 0), (0, 1), (1, 1), (1, 2), (2, 3)], 3, 4)  # who shares a neighbour in 8.3
+TALL = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+PATH = bipartite(tiny([(0, 0), (1, 0), (1, 1)], 2, 2).positives)
+
+
+def unit(rows: Any) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.tensor(rows, dtype=torch.float64), dim=1)
+
+
+def weights(x: torch.Tensor, heat: Heat) -> torch.Tensor:
+    """W of (5): how much the mean of each row moves with each row while the weights are held."""
+    moved = torch.autograd.functional.jacobian(lambda rows: softmax_means(rows, heat, detach=True), x)
+    return moved[:, 0, :, 0]
 
 
 def near(found: torch.Tensor, wanted: Any, scale: float = 1.0) -> bool:
@@ -59,6 +76,20 @@ class Balanced:
         return tuple(gradient.to_dense() for gradient in torch.autograd.grad(self.loss, self.leaves))
 
 
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        (USERS,
+         [[0.410554, 0.364129, 0.225317], [0.405335, 0.457014, 0.137650], [0.296654, 0.162807, 0.540539]]),
+        (ITEMS,
+         [[0.703582, 0.292219, 0.004199], [0.283480, 0.682539, 0.033982], [0.005653, 0.047158, 0.947189]]),
+    ],
+    ids=["users", "items"],
+)  # fmt: skip
+def test_example_8_1_weights(rows, wanted):
+    assert near(weights(unit(rows), Heat(3.0)), wanted)
+
+
 def test_example_8_1_filtered_rows():
     found = Balanced(PLUS)
     assert near(found.queries, [[0.169891, 0.182210], [0.312950, 0.011098], [-0.246591, 0.299563]])
@@ -83,6 +114,12 @@ def test_example_8_1_gradients_with_detached_weights():
     assert near(items, [[0, -0.012542], [-0.009244, 0.009244], [-0.000143, -0.000143]])
 
 
+def test_example_8_2_filtered_rows():
+    found = Balanced(DirectSpec("softmax", 1.0, 3.0))
+    assert near(found.queries, [[0.062364, 0.027762], [0.191187, -0.136127], [-0.308238, 0.124454]])
+    assert near(found.items, [[0.092757, -0.209599], [-0.034972, 0.200450], [-0.076341, 0.003997]])
+
+
 def test_example_8_2_rows_times_their_norm():
     found = Balanced(DirectSpec("softmax", 1.0, 3.0, shrink=0.03))
     users = [[0.127718, 0.056856], [1.346137, -0.958463], [-3.073886, 1.241106]]
@@ -100,9 +137,25 @@ def test_example_8_2_loss_and_gradients():
     assert near(items, [[0, 0.222913], [0.355210, -0.355210], [-0.361364, -0.361364]], 1e6)
 
 
+@pytest.mark.parametrize(
+    ("side", "ids", "rows", "wanted"),
+    [
+        (0, [0, 1, 2], USERS,
+         [[0.355913, 0.322043, 0.322043], [0.376792, 0.416420, 0.206788], [0.376792, 0.206788, 0.416420]]),
+        (1, [0, 1, 3], ITEMS,
+         [[0.670838, 0.322562, 0.006601], [0.307651, 0.639828, 0.052520], [0.009011, 0.075175, 0.915814]]),
+    ],
+    ids=["users", "items"],
+)  # fmt: skip
+def test_example_8_3_temperatures_and_weights(side, ids, rows, wanted):
+    part = DirectSpec("softmax", 1.0, 3.0, gap=0.5).bind(SHARED)
+    heat = part._heat(3, torch.tensor(ids), side)
+    assert near(heat.of(slice(0, 3), torch.float64), [[2.5, 2.5, 3], [2.5, 2.5, 3], [3, 3, 2.5]])
+    assert near(weights(unit(rows), heat), wanted)
+
+
 def test_example_8_3_two_temperatures_by_cooccurrence():
-    data = tiny([(0, 0), (0, 1), (1, 1), (1, 2), (2, 3)], 3, 4)
-    part = DirectSpec("softmax", 1.0, 3.0, gap=0.5).bind(data)
+    part = DirectSpec("softmax", 1.0, 3.0, gap=0.5).bind(SHARED)
     found = Balanced(part, USERS, [*ITEMS[:2], [9.0, 9.0], ITEMS[2]], [(0, 0), (1, 1), (2, 3)])
     users, items = found.gradients()
     assert near(found.scored.scores[:, 0], [0.013622, -0.038200, 0.048652])
@@ -113,24 +166,99 @@ def test_example_8_3_two_temperatures_by_cooccurrence():
 
 @pytest.mark.parametrize(
     ("alpha", "steps"),
-    [(0.05, [(1.6, 0.95), (1.3952, 0.907131), (1.259406, 0.869808)]), (0.1, [(1.2, 0.9), (1.0272, 0.8271)])],
+    [
+        (0.05, [(1.6, 0.95), (1.395200, 0.907131), (1.259406, 0.869808)]),
+        (0.1, [(1.2, 0.9), (1.027200, 0.827100), (0.918816, 0.770519)]),
+    ],
 )
 def test_example_8_4_singular_values_shrink_by_one_minus_alpha_sigma_squared(alpha, steps):
-    x = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+    x = TALL
     for wanted in steps:
         x = all_pass(x, alpha)
         assert near(torch.linalg.svdvals(x), wanted)
 
 
+def test_example_8_4_condition_number_falls():
+    x, found = TALL, []
+    for _ in range(4):
+        found.append(spectrum_of(x.numpy()).condition_number)
+        x = all_pass(x, 0.05)
+    assert found == pytest.approx([2, 1.684211, 1.538035, 1.447913], abs=1e-6)
+
+
 def test_example_8_4_users_of_8_1():
-    x = torch.nn.functional.normalize(torch.tensor(USERS, dtype=torch.float64), dim=1)
+    x = unit(USERS)
     assert near(all_pass(x, 0.2), [[0.3264, 0.3648], [0.5248, 0.2064], [-0.192, 0.6]])
+
+
+def test_example_8_4_singular_values_of_the_users():
+    x = unit(USERS)
+    before, after = torch.linalg.svdvals(x), torch.linalg.svdvals(all_pass(x, 0.2))
+    assert near(before, [1.606986, 0.646216])
+    assert near(after, [0.777008, 0.592245])
+    assert torch.allclose(after, before * (1 - 0.2 * before**2), atol=1e-12)
+
+
+def test_example_8_4_singular_values_of_the_softmax_form():
+    assert near(torch.linalg.svdvals(Balanced(PLUS).queries), [0.454198, 0.323068])
+
+
+def powers(table: torch.Tensor) -> torch.Tensor:
+    """(I + A + A^2 + A^3) table, as LightGCN propagates it."""
+    return 4 * layer_mean(PATH, table, 3)
+
+
+POWERS = [
+    [1.5, 0.353553, 1.237437, 0.25],
+    [0.353553, 1.75, 1.125, 1.237437],
+    [1.237437, 1.125, 1.75, 0.353553],
+    [0.25, 1.237437, 0.353553, 1.5],
+]
+
+
+def test_example_8_7_eigenvalues_of_the_graph():
+    one = torch.eye(4, dtype=torch.float64)
+    assert near(torch.linalg.eigvalsh(2 * layer_mean(PATH, one, 1) - one), [-1, -0.5, 0.5, 1])
+
+
+def test_example_8_7_powers_of_the_graph_in_value_and_gradient():
+    one = torch.eye(4, dtype=torch.float64)
+    assert near(powers(one), POWERS)
+    assert near(torch.autograd.functional.jacobian(powers, one[:, :1])[:, 0, :, 0], POWERS)
+
+
+def test_example_8_7_a_low_pass_filter_collapses_the_rows():
+    x = torch.tensor([[1.0, 0], [0, 1], [1, 1], [1, -1]], dtype=torch.float64)
+    found = {}
+    for step in range(81):
+        found[step] = spectrum_of(x.numpy()).effective_rank
+        x = layer_mean(PATH, x, 1) + x / 2
+    assert [found[step] for step in (0, 5, 20, 80)] == pytest.approx(
+        [2, 1.313951, 1.033010, 1.000002], abs=1e-6
+    )
+
+
+def weight_on_itself(temperature: float | None, batch: int) -> float:
+    """Of a row at right angles to all others of the batch."""
+    axes, pairs = [[1.0, 0.0], [0.0, 1.0]], [(0, 0)] + [(1, 1)] * (batch - 1)
+    return 1 - Balanced(DirectSpec("softmax", 1.0, temperature), axes, axes, pairs).queries[0, 0].item()
+
+
+@pytest.mark.parametrize(
+    ("batch", "wanted"), [(256, 0.073016), (512, 0.037820), (1024, 0.019256), (4096, 0.004881)]
+)
+def test_the_weight_of_a_row_on_itself_falls_with_the_batch(batch, wanted):
+    assert weight_on_itself(3.0, batch) == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch", [256, 512, 1024, 4096])
+def test_under_the_default_temperature_the_weight_of_a_row_on_itself_stays(batch):
+    assert weight_on_itself(None, batch) == pytest.approx(0.073016, abs=3e-4)
 
 
 def test_linear_form_divides_alpha_by_the_rows():
     found = Balanced(DirectSpec("linear", 0.6))
-    x = torch.nn.functional.normalize(torch.tensor(USERS, dtype=torch.float64), dim=1)
-    assert torch.allclose(found.queries, all_pass(x, 0.2), atol=1e-15)
+    assert torch.allclose(found.queries, all_pass(unit(USERS), 0.2), atol=1e-15)
 
 
 rows = st.lists(

@@ -15,7 +15,7 @@ from torch import Tensor
 from helpers.tiny import random_data, scored_of, seeded
 from longhand import dli as longhand
 from tacit.errors import OptionError, SchemeError
-from tacit.parts.criteria import Criterion, Margin, OwnLoss, Stable, named
+from tacit.parts.criteria import Criterion, Margin, OwnLoss, Stable, belief, named
 from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
@@ -24,6 +24,7 @@ from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing, Uniform
 from tacit.schemes.dli import DLI, DLIScheme, dli
 from tacit.schemes.plain import bpr, softmax
+from tacit.schemes.rivals.adt import ReweightedLoss
 from tacit.schemes.scheme import Scheme
 from tacit.types import Clock, Scored
 
@@ -115,6 +116,14 @@ def test_d1_criteria_and_levels(criterion, expected, levels):
 
 
 @pytest.mark.parametrize(
+    ("objective", "expected"),
+    [("bce", 0.855881), ("bpr", 0.620776), ("sampled-softmax", 1.667416)],
+)
+def test_d2_to_d4_plain_losses(objective, expected):
+    assert mean(OBJECTIVES[objective], scored_of(leaf())).item() == near(expected)
+
+
+@pytest.mark.parametrize(
     ("levels", "fixed", "kept", "reverse"),
     [
         (FULL, 0.473047, 0.591309, 0.505881),
@@ -167,20 +176,21 @@ def test_d3_bpr(loss, levels, expected):
 
 
 @pytest.mark.parametrize(
-    ("loss", "joint", "levels", "rows"),
+    ("loss", "joint", "levels", "rows", "whole"),
     [
-        ("truncate", False, FULL, (0.662822, 1.229337)),
-        ("truncate", False, PARTIAL, (1.116135, 1.229337)),
-        ("reverse", False, FULL, (0.507614, 0.888318)),
-        ("reverse", False, PARTIAL, (0.861558, 0.888318)),
-        ("reverse", True, FULL, (1.026908, 1.307923)),
-        ("reverse", True, PARTIAL, (1.160242, 1.307923)),
+        ("truncate", False, FULL, (0.662822, 1.229337), 0.946080),
+        ("truncate", False, PARTIAL, (1.116135, 1.229337), 1.172736),
+        ("reverse", False, FULL, (0.507614, 0.888318), 0.697966),
+        ("reverse", False, PARTIAL, (0.861558, 0.888318), 0.874938),
+        ("reverse", True, FULL, (1.026908, 1.307923), 1.167416),
+        ("reverse", True, PARTIAL, (1.160242, 1.307923), 1.234083),
     ],
 )
-def test_d4_softmax(loss, joint, levels, rows):
+def test_d4_softmax(loss, joint, levels, rows, whole):
     objective = SampledSoftmax(joint=joint)
-    found = objective(refined(leaf(), objective, "margin", loss=loss, strengths=levels)).labelled
-    assert found.tolist() == [near(rows[0]), near(rows[1])]
+    scored = refined(leaf(), objective, "margin", loss=loss, strengths=levels)
+    assert objective(scored).labelled.tolist() == [near(rows[0]), near(rows[1])]
+    assert mean(objective, scored).item() == near(whole)
 
 
 def test_d4_gradient_of_the_partly_reversed_softmax():
@@ -212,6 +222,20 @@ def test_d5_rate(step, power, expected):
 def test_without_growth_the_rate_is_a_step():
     found = [DLI(rate=0.2, warmup=1, growth=0).share(Clock(0, 9, step, 10)) for step in (9, 10, 11)]
     assert found == [0, 0.2, 0.2]
+
+
+def test_d8_weights_of_the_reweighted_loss():
+    weights = ReweightedLoss(0.25)(scored_of(leaf()), BCE(), NOW).log_weights.exp()
+    assert (weights[0, 2].item(), weights[1, 1].item()) == (near(0.587586), near(0.653539))
+
+
+def test_d8_strengths_of_positive_unlabelled_learning_are_read_as_any_others():
+    at, rho = leaf(), [[0.412180, 1.0, 0.091970, 0.276293], [1.0, 0.167580, 0.614901, 0.033834]]
+    scored = scored_of(at, labels=torch.cat([torch.ones(2, 1).double(), tensor(rho)], 1))
+    seen = belief(scored, BCE())
+    torch.testing.assert_close((0.25 * seen / (1 - seen)).clamp(max=1), tensor(rho), rtol=0, atol=1e-6)
+    mean(BCE(), scored).backward()
+    torch.testing.assert_close(at.grad[:, 1:], (seen - tensor(rho)) / at.numel())
 
 
 # ----------------------------------------------------------------------------------------- edges

@@ -38,6 +38,11 @@ from tacit.schemes.scheme import Scheme
 from tacit.types import Terms
 
 
+def test_the_labels_of_the_unlabelled_rows_are_those_of_the_table():
+    found = Linear(META["A"]).annotated().labels[:, 0]
+    torch.testing.assert_close(found, double([0.760039, 0.703721]), **EXACT)
+
+
 def test_the_unlabelled_gradient_is_that_of_the_table():
     problem = Linear(META["A"])
     assert float(problem.unlabelled().sum().detach()) == pytest.approx(0.626119, abs=1e-6)

@@ -66,6 +66,13 @@ def test_gradient_of_uniformity_agrees_with_finite_differences():
     assert torch.autograd.gradcheck(lambda rows: uniformity(torch.nn.functional.normalize(rows, dim=1)), (x,))
 
 
+def test_losses_of_the_worked_example_before_truncation():
+    scored = one_sided([2.0, 0.5, -1.0, 0.3], [1.0, 1.0, 1.0, 0.0])
+    losses = sum(part for _, part in BCE()(scored).items())
+    assert losses.tolist() == pytest.approx([0.126928, 0.474077, 1.313262, 0.854355], abs=1e-6)
+    assert (losses * scored.labels[:, 0]).argsort().tolist()[:3] == [3, 0, 1]
+
+
 def test_truncated_loss_of_the_worked_example():
     scored = one_sided([2.0, 0.5, -1.0, 0.3], [1.0, 1.0, 1.0, 0.0])
     kept = TruncatedLoss(0.25, growth=0.0)(scored, BCE(), LATE)
@@ -73,6 +80,12 @@ def test_truncated_loss_of_the_worked_example():
     loss = BCE(normalise="kept")(kept)
     total = sum(part.sum() for _, part in loss.items())
     assert total.item() / len(kept.scores) == pytest.approx(0.485120, abs=1e-6)
+
+
+def test_a_rate_of_a_fifth_truncates_two_fifths_of_the_positives_beside_as_many_candidates():
+    scored = scored_of(torch.arange(20, dtype=torch.float64).view(10, 2))
+    kept = TruncatedLoss(0.2, growth=0.0)(scored, BCE(), LATE)
+    assert (kept.log_weights == -torch.inf).sum(0).tolist() == [4, 0]
 
 
 def test_reweighted_loss_of_the_worked_example():

@@ -3,12 +3,14 @@
     python -m reproduce.coat [CELL ...]
 
 Ratings from 4 on are a yes; all else is silence. A fifth of the ratings of train chooses point and epoch
-by AUC.
+by AUC. The third of the sets of `reproduce.truth`: its designs, halves of users and candidates.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +20,11 @@ import pyarrow.parquet as pq
 from reproduce.cells import chosen_cells, dataset
 from reproduce.denoising import schemes
 from reproduce.labelled import Labelled, Rows, rows_of
-from reproduce.pairs import Preset, Setting, Work
+from reproduce.pairs import Setting, Work
+from reproduce.truth import CANDIDATES, RIVALS, Half, exposed, references, softmaxes
 from tacit.backbones.mf import MFConfig
 from tacit.data.interactions import Interactions
 from tacit.data.split import Split
-from tacit.schemes.plain import SampledSoftmaxScheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
@@ -31,18 +33,40 @@ ABOVE = 3.5
 
 
 def cells() -> dict[str, Work]:
-    """Two points a scheme, three seeds."""
-    optimizer = OptimizerOptions("adam", 0.005)
+    """Every scheme on the development half, the candidates on the other."""
+    entries = settings()
+
+    def half(name: Half, schemes: dict[str, Sequence[Any]], **options: Any) -> dict[str, Work]:
+        judged = partial(rows, name)
+        contest = Labelled(
+            STUDY, f"mf-{name}", split, schemes, range(3), chosen_by="auc", rows=judged, epochs=60, **options
+        )
+        return contest.cells()
+
+    found = half("development", entries)
+    if CANDIDATES:
+        named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
+        found |= half("confirmation", named, candidates=CANDIDATES, rivals=RIVALS)
+    return found
+
+
+def settings() -> dict[str, Sequence[Any]]:
+    """Four points a scheme, and the references, which have none."""
     training = TrainingOptions(batch_size=256, patience=1000, validate_every=1000, refit=False)
-    presets: dict[str, list[Preset]] = {
-        name: [schemes(l2)[name] for l2 in (1e-3, 1e-2)] for name in schemes(0.0)
-    }
-    presets["sampled-softmax"] = [SampledSoftmaxScheme(negatives=64, temperature=t) for t in (0.15, 0.3)]
-    points = {
-        name: [Setting(MFConfig(dim=16), preset, optimizer, training) for preset in both]
-        for name, both in presets.items()
-    }
-    return Labelled(STUDY, "mf", split, points, range(3), chosen_by="auc", rows=rows, epochs=60).cells()
+    found: dict[str, Sequence[Any]] = {}
+    for presets in (schemes, exposed):
+        for name in presets(0.0):
+            found[name] = [
+                Setting(MFConfig(dim=16), presets(l2)[name], OptimizerOptions("adam", rate), training)
+                for rate in (0.002, 0.005)
+                for l2 in (1e-3, 1e-2)
+            ]
+    for name in softmaxes(1.0):
+        found[name] = [
+            Setting(MFConfig(dim=16), softmaxes(t)[name], OptimizerOptions("adam", 0.005), training)
+            for t in (0.15, 0.3, 0.6, 1.2)
+        ]
+    return {**found, **references()}
 
 
 @cache
@@ -61,9 +85,11 @@ def split() -> Split:
     return Split.given(train, valid, None)
 
 
-def rows() -> tuple[Rows, Rows]:
-    """Rated rows for choosing, and those of the test."""
-    return rows_of(tables()[1], ABOVE), rows_of(pq.read_table(dataset("coat") / "test.parquet"), ABOVE)
+def rows(half: Half) -> tuple[Rows, Rows]:
+    """Rated rows for choosing, and those of the test of every other user."""
+    test = pq.read_table(dataset("coat") / "test.parquet")
+    mine = pa.array(test["user"].to_numpy() % 2 == (half == "confirmation"))
+    return rows_of(tables()[1], ABOVE), rows_of(test.filter(mine), ABOVE)
 
 
 if __name__ == "__main__":

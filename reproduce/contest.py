@@ -2,6 +2,7 @@
 
 A study's cells are, in this order, one for every point that a scheme may take, one for every scheme and seed
 at the scheme's best point, and `paired`, which compares each scheme with the base over users and seeds.
+Where there are candidates, `claims` compares each of them with every rival, at a level for all of them.
 Points are chosen on validation with seed 0; give every scheme as many of them as the others.
 The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository.
 """
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from reproduce.cells import finished
 from reproduce.pairs import Setting, Work
 from tacit.api import fit
+from tacit.data.interactions import Interactions
 from tacit.data.split import Split
 from tacit.evaluation.compare import compare
 from tacit.evaluation.evaluate import evaluate
@@ -46,6 +48,8 @@ class Contest:
     ks: Sequence[int] = (10, 20, 50)
     spectrum: bool = True  # follow the effective rank; the backbone has vectors
     chosen_by: str = "ndcg@20"  # on validation, among points
+    candidates: Sequence[str] = ()  # schemes of which more is claimed
+    rivals: Sequence[str] = ()  # what each of them must beat
 
     def cells(self) -> dict[str, Work]:
         """All cells by name, in the order in which they can run."""
@@ -60,7 +64,8 @@ class Contest:
             for seed in self.seeds
             for scheme in self.schemes
         }
-        return {**points, **seeds, f"{self.name}-paired": self.paired}
+        claims = {f"{self.name}-claims": self.claims} if self.candidates else {}
+        return {**points, **seeds, f"{self.name}-paired": self.paired, **claims}
 
     def point(self, setting: Setting) -> dict[str, Any]:
         """Best validation figures of one point."""
@@ -92,20 +97,20 @@ class Contest:
         began = time.perf_counter()
         details: dict[str, Any] = {}
         if isinstance(entry, Setting):
-            trace = SpectrumTrace(split.train.positives, every=5)
+            trace = SpectrumTrace(known(split).positives, every=5)
             watching = [*([trace] if self.spectrum else []), *self.watchers(seed)]
             run, _ = self._run(entry, seed, refit=True, callbacks=watching)
             model: Any = run.recommender
             details["epoch"] = run.config.pop("chosen")["epoch"]
             details |= {"effective_rank": _ranks(trace), "config": run.config, **self.told(watching)}
         else:
-            model = entry.fit(split.train)
+            model = entry.fit(known(split))
             details["config"] = asdict(entry)
         seconds = round(time.perf_counter() - began, 1)
         report = evaluate(
             model,
             truth=split.test.positives,
-            seen=split.train.positives,
+            seen=known(split).positives,
             ks=tuple(self.ks),
             metrics=list(self.measures),
         )
@@ -138,12 +143,31 @@ class Contest:
         }
         return {"base": base, "seeds": list(self.seeds), "less_base": pairs}
 
+    def claims(self) -> dict[str, Any]:
+        """Every candidate less every rival, in intervals that hold together for all candidates."""
+        level = 1 - 0.05 / len(self.candidates)
+        found = {
+            candidate: {
+                rival: compare(
+                    [self._report(candidate, seed) for seed in self.seeds],
+                    [self._report(rival, seed) for seed in self.seeds],
+                    level=level,
+                ).to_dict()
+                for rival in self.rivals
+                if rival != candidate
+            }
+            for candidate in self.candidates
+        }
+        return {"level": level, "seeds": list(self.seeds), "less_rival": found}
+
     def _run(
         self, setting: Setting, seed: int, *, refit: bool, callbacks: Sequence[Callback] = ()
     ) -> tuple[Any, float]:
         began = time.perf_counter()
+        split = self.split()
         run = fit(
-            self.split().train,
+            split.train,
+            valid=split.valid,
             backbone=setting.backbone,
             scheme=setting.scheme,
             optimizer=setting.optimizer,
@@ -165,6 +189,11 @@ class Contest:
         values = {name: held[name].to_numpy() for name in held.column_names}
         rows = values.pop("row")
         return Report(users=len(rows), metrics={}, rows=rows, values=values)
+
+
+def known(split: Split) -> Interactions:
+    """What a model may know when test is ranked: train, and the validation part where there is one."""
+    return split.train if split.valid is None else split.train.concat(split.valid)
 
 
 def _ranks(trace: SpectrumTrace) -> list[list[float]]:

@@ -22,7 +22,7 @@ from tacit.data.interactions import Interactions
 from tacit.evaluation.report import Report, summaries
 from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
 from tacit.training.step import Step
-from tacit.types import EpochEnd, PairScorer
+from tacit.types import EpochEnd, PairScorer, Queries
 
 BLOCK = 65_536  # pairs scored at a time
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -49,6 +49,16 @@ def scores(step: Step, users: torch.Tensor, items: torch.Tensor) -> np.ndarray:
         if tables.item_bias is not None:
             found = found + tables.item_bias[items]
     return np.asarray(found)
+
+
+def scored_by(model: Any, log: Interactions, rows: Rows) -> np.ndarray:
+    """A reference's score for each row; 0 where it does not know user or item."""
+    users, items = log.user_ids.encode(rows[0]), log.item_ids.encode(rows[1])
+    known = (users >= 0) & (items >= 0)
+    found = np.zeros(len(users), np.float32)
+    distinct, place = np.unique(users[known].astype(np.int64), return_inverse=True)
+    found[known] = model.score(Queries(distinct))[place, items[known]]
+    return found
 
 
 def auc(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -114,10 +124,19 @@ class Labelled(Contest):
     def seeded(self, scheme: str, seed: int) -> dict[str, Any]:
         """Test figures at the epoch that the held rows chose."""
         place = self.best(scheme)
-        watch, run, seconds = self._watched(self.schemes[scheme][place], seed)
-        users, _, labels = watch.test
-        rows, values = per_user(users, watch.kept, labels)
-        metrics = summaries(values, {"auc": auc(watch.kept, labels)})
+        entry = self.schemes[scheme][place]
+        _, test = self.rows()
+        began = time.perf_counter()
+        if isinstance(entry, Setting):
+            watch, run, _ = self._watched(entry, seed)
+            found, details = watch.kept, {"curve": watch.curve, "config": run.config}
+        else:
+            log = self.split().train
+            found, details = scored_by(entry.fit(log), log, test), {"config": asdict(entry)}
+        seconds = round(time.perf_counter() - began, 1)
+        users, _, labels = test
+        rows, values = per_user(users, found, labels)
+        metrics = summaries(values, {"auc": auc(found, labels)})
         self.keep(scheme, seed, Report(users=len(rows), metrics=metrics, rows=rows, values=values))
         return {
             "scheme": scheme,
@@ -126,8 +145,7 @@ class Labelled(Contest):
             "fit_seconds": seconds,
             "users": len(rows),
             **{name: asdict(value) for name, value in metrics.items()},
-            "curve": watch.curve,
-            "config": run.config,
+            **details,
         }
 
     def _watched(self, setting: Setting, seed: int) -> tuple[Watch, Any, float]:

@@ -12,7 +12,7 @@ for each candidate named in `CANDIDATES`. Points are chosen on a validation part
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
 
@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import chosen_cells, dataset
-from reproduce.contest import Contest
-from reproduce.denoising import schemes
+from reproduce.contest import Contest, known
+from reproduce.denoising import NEGATIVES, schemes
 from reproduce.pairs import Preset, Setting, Work
 from tacit.backbones.mf import MFConfig
 from tacit.beliefs import SURE, BeliefTrace
@@ -33,80 +33,138 @@ from tacit.data.split import Split
 from tacit.data.synthetic import simulate
 from tacit.references.graphfilter import GraphFilter
 from tacit.references.itemknn import ItemKNN
-from tacit.schemes.dli import DLIScheme
-from tacit.schemes.plain import SampledSoftmaxScheme
+from tacit.references.popular import Popular
+from tacit.schemes.dli import DLI, DLIScheme
+from tacit.schemes.plain import BCEScheme, SampledSoftmaxScheme
+from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 from tacit.types import Callback, Queries
 
 STUDY = "truth"
 KEPT = 0.3  # share of the positives of kuairec-small that train
+VALID = 0.1  # of those, what chooses points and epochs
 World = Literal["mar", "popular", "simulated"]
 Half = Literal["development", "confirmation"]
 WORLDS: tuple[World, ...] = ("mar", "popular", "simulated")
-CANDIDATES: tuple[str, ...] = ()  # with the base and the trivial rules on the confirmation half
+RIVALS = ("bce", "sampled-softmax", "itemknn", "itemknn-cosine", "popular")
+CANDIDATES: tuple[str, ...] = ()  # with their rivals on the confirmation half
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A scheme, and DLI beside it."""
+
+    base: Preset
+    part: DLI
+
+    def build(self) -> Scheme:
+        """Both."""
+        return self.base.build().with_(self.part)
 
 
 def cells() -> dict[str, Work]:
     """Every scheme on the development half, the candidates on the other."""
     found: dict[str, Work] = {}
+    entries = settings()
     for world in WORLDS:
-        entries = settings()
+        split = partial(halved, world, "development")
+        found |= Truthful(STUDY, f"{world}-development", split, entries, range(3)).cells()
+    named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
+    for world in WORLDS if CANDIDATES else ():
+        split = partial(halved, world, "confirmation")
         found |= Truthful(
-            STUDY, f"{world}-development", partial(halved, world, "development"), entries, range(3)
+            STUDY,
+            f"{world}-confirmation",
+            split,
+            named,
+            range(3),
+            candidates=CANDIDATES,
+            rivals=RIVALS,
         ).cells()
-        named = {name: entries[name] for name in entries if name in (*BASES, *CANDIDATES)}
-        if CANDIDATES:
-            found |= Truthful(
-                STUDY, f"{world}-confirmation", partial(halved, world, "confirmation"), named, range(3)
-            ).cells()
     return found
 
 
-BASES = ("bce", "sampled-softmax", "itemknn", "graph-filter", "dli-reverse-own-loss")
-
-
 def settings() -> dict[str, Sequence[Any]]:
-    """Two points of each scheme on MF, and the references, which have none."""
-    adagrad = OptimizerOptions("row-adagrad", 0.1)
+    """Four points of each scheme on MF, and the references, which have none.
+
+    `exposed`: candidates drawn by popularity, so from what people are likelier to have seen: where the log is
+    silent about those, it says more.
+    """
     training = TrainingOptions(epochs=100, batch_size=2048, patience=5)
+    pairwise = [(rate, l2) for rate in (0.02, 0.1) for l2 in (0.003, 0.01)]
     found: dict[str, Sequence[Any]] = {
-        name: [Setting(MFConfig(scale=0.01), schemes(l2)[name], adagrad, training) for l2 in (0.003, 0.01)]
-        for name in schemes(0.0)
+        name: [
+            Setting(MFConfig(scale=0.01), presets(l2)[name], OptimizerOptions("row-adagrad", rate), training)
+            for rate, l2 in pairwise
+        ]
+        for presets in (schemes, exposed)
+        for name in presets(0.0)
     }
-    softmax: dict[str, list[Preset]] = {
-        "sampled-softmax": [SampledSoftmaxScheme(temperature=t) for t in (0.15, 0.25)],
-        "softmax-dli-neighbour": [_softened(t, criterion="neighbour") for t in (0.15, 0.25)],
-        "softmax-dli-filter": [_softened(t, criterion="graph-filter") for t in (0.15, 0.25)],
-        "softmax-latent": [_softened(t, rate=0.0, latent=0.3) for t in (0.15, 0.25)],
-    }
-    for name, presets in softmax.items():
-        found[name] = [Setting(MFConfig(), preset, adagrad, training) for preset in presets]
-    return {**found, "itemknn": [ItemKNN()], "graph-filter": [GraphFilter()]}
+    temperatures = (0.1, 0.15, 0.25, 0.4)
+    for name in softmaxes(1.0):
+        found[name] = [
+            Setting(MFConfig(), softmaxes(t)[name], OptimizerOptions("row-adagrad", 0.1), training)
+            for t in temperatures
+        ]
+    return {**found, **references()}
 
 
-def _softened(temperature: float, **options: Any) -> DLIScheme:
-    return DLIScheme(
+def references() -> dict[str, Sequence[Any]]:
+    """Rules without training."""
+    return {
+        "itemknn": [ItemKNN()],
+        "itemknn-cosine": [ItemKNN(user_weight=0.0)],
+        "graph-filter": [GraphFilter()],
+        "popular": [Popular()],
+    }
+
+
+def exposed(l2: float) -> dict[str, Preset]:
+    """Binary cross-entropy on exposed candidates, by itself and with DLI."""
+    plain = BCEScheme(negatives=NEGATIVES, draw="popularity", l2=l2)
+    return {
+        "exposed-bce": plain,
+        "exposed-dli-own-loss": Joined(plain, DLI("reverse", "loss")),
+        "exposed-dli-neighbour": Joined(plain, DLI("reverse", "neighbour", rate=0.25)),
+    }
+
+
+def softmaxes(temperature: float) -> dict[str, Preset]:
+    """Sampled softmax on uniform and on exposed candidates, with DLI and with latent targets."""
+    plain = SampledSoftmaxScheme(temperature=temperature, negatives=64, shared=False)
+    seen = replace(plain, draw="popularity")
+    latent = DLIScheme(
         objective="sampled-softmax",
         similarity="cosine",
-        shared=True,
-        negatives=1024,
+        negatives=64,
         temperature=temperature,
         l2=0.0,
-        **options,
+        rate=0.0,
+        latent=0.3,
     )
+    return {
+        "sampled-softmax": plain,
+        "softmax-dli-neighbour": Joined(plain, DLI("truncate", "neighbour")),
+        "softmax-dli-filter": Joined(plain, DLI("truncate", "graph-filter")),
+        "softmax-latent": latent,
+        "exposed-softmax": seen,
+        "exposed-softmax-dli-own-loss": Joined(seen, DLI("truncate", "loss")),
+        "exposed-softmax-dli-neighbour": Joined(seen, DLI("truncate", "neighbour")),
+    }
 
 
 @cache
 def halved(world: World, half: Half) -> Split:
-    """Everybody's training log, and the hidden truth of every other user."""
-    train, hidden = simulated() if world == "simulated" else kuairec(by_popularity=world == "popular")
-    wanted = 0 if half == "development" else 1
-    mine = pa.array(hidden["user"].to_numpy() % 2 == wanted)
-    return Split.given(train, None, Interactions.read(hidden.filter(mine)))
+    """Everybody's log, a tenth of it for validation, and the hidden truth of every other user."""
+    log, hidden = simulated() if world == "simulated" else kuairec(by_popularity=world == "popular")
+    held = pa.array(np.random.default_rng(1).random(len(log)) < VALID)
+    mine = pa.array(hidden["user"].to_numpy() % 2 == (half == "confirmation"))
+    train, valid = (Interactions.read(log.filter(part)) for part in (pc.invert(held), held))
+    return Split.given(train, valid, Interactions.read(hidden.filter(mine)))
 
 
-def kuairec(*, by_popularity: bool) -> tuple[Interactions, pa.Table]:
+def kuairec(*, by_popularity: bool) -> tuple[pa.Table, pa.Table]:
     """Positives that train, and the others."""
     folder = dataset("kuairec-small")
     parts = [pq.read_table(folder / f"{name}.parquet").select(["user", "item"]) for name in ("valid", "test")]
@@ -117,15 +175,15 @@ def kuairec(*, by_popularity: bool) -> tuple[Interactions, pa.Table]:
         degrees = np.bincount(items)[items]
         chance = np.minimum(0.95, KEPT * degrees / degrees.mean())
     kept = np.random.default_rng(0).random(len(pairs)) < chance
-    return Interactions.read(pairs.filter(pa.array(kept))), pairs.filter(pa.array(~kept))
+    return pairs.filter(pa.array(kept)), pairs.filter(pa.array(~kept))
 
 
-def simulated() -> tuple[Interactions, pa.Table]:
+def simulated() -> tuple[pa.Table, pa.Table]:
     """The clicks, and what was liked without one."""
     simulation = simulate("small", seed=0)
     users, items = np.nonzero(simulation.truth().false_negatives)
     hidden = pa.table({"user": users.astype(np.int32), "item": items.astype(np.int32)})
-    return Interactions.read(simulation.to_arrow()), hidden
+    return simulation.to_arrow(), hidden
 
 
 @dataclass(frozen=True)
@@ -134,13 +192,10 @@ class Truthful(Contest):
 
     def watchers(self, seed: int) -> list[Callback]:
         """The trace of beliefs; the last epoch's is used."""
-        train = self.split().train
-        return [
-            Judged(
-                self.split(),
-                BeliefTrace(Evidence.of(train), train.user_ids, train.item_ids, every=10**6, seed=seed),
-            )
-        ]
+        split = self.split()
+        log = known(split)
+        trace = BeliefTrace(Evidence.of(log), log.user_ids, log.item_ids, every=10**6, seed=seed)
+        return [Judged(split, trace)]
 
     def told(self, watching: Sequence[Callback]) -> dict[str, Any]:
         """Precision and recall of what was taken, beside as many by score and by neighbours."""
@@ -173,7 +228,7 @@ class Judged:
         mine = truth.user_ids.ids.take(pa.array(np.flatnonzero(truth.positives.degrees() > 0)))
         asked = table.filter(pc.is_in(table["user"], value_set=mine.cast(table["user"].type)))
         users, items = (asked[name] for name in ("user", "item"))
-        train = self.split.train
+        train = known(self.split)
         liked = _known(truth, users, items)
         rows, columns = train.user_ids.encode(users), train.item_ids.encode(items)
         near = ItemKNN().fit(train)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tacit.errors import DataError
+from tacit.errors import DataError, OptionError
 from tacit.evaluation.compare import compare, holm
 from tacit.evaluation.report import Report
 
@@ -114,3 +114,16 @@ def test_to_dict_and_print() -> None:
     read = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert set(read["metrics"]["recall"]) == {"a", "b", "difference", "low", "high", "p", "p_holm"}
     assert "recall" in str(found)
+
+
+def test_a_higher_level_widens_the_interval() -> None:
+    a, b = (report(np.arange(300), recall=chance(seed).random(300)) for seed in (1, 2))
+    usual, wide = (compare(a, b, level=level).metrics["recall"] for level in (0.95, 0.99))
+    assert wide.low < usual.low < usual.high < wide.high
+    assert wide.p == usual.p
+
+
+def test_a_level_that_is_no_chance_is_refused() -> None:
+    one = report(np.arange(5), recall=chance().random(5))
+    with pytest.raises(OptionError, match="level is a chance in"):
+        compare(one, one, level=95)

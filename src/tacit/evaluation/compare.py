@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from tacit.errors import DataError
+from tacit.errors import DataError, OptionError
 from tacit.evaluation.bootstrap import RESAMPLES, draws
 from tacit.evaluation.report import Report
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Means of a and b, their difference a - b with its 95 % interval, and two-sided bootstrap p-values.
+    """Means of a and b, their difference a - b with its interval, and two-sided bootstrap p-values.
 
     `p_holm` is corrected for all metrics of the comparison (Holm, Scand. J. Statistics 1979).
     """
@@ -54,15 +54,22 @@ def _line(name: str, difference: Difference) -> str:
     return f"{name:<20}" + "".join(f"{number:>10.4f}" for number in (*numbers, difference.p_holm))
 
 
-def compare(a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0) -> Comparison:
+def compare(
+    a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0, level: float = 0.95
+) -> Comparison:
     """Difference a - b of every metric that all reports hold, people resampled in pairs.
+
+    `low` and `high` hold it with a chance of `level`; take 1 - .05 / n for n comparisons read together.
 
     Reports must be of the same test set. People are matched by external id, by row in reports without ids,
     and only those in all reports count. Several reports of one side are runs with different seeds, which are
     resampled too (independently on each side), so the interval covers the choice of the seed.
 
-    Raises `DataError` where the reports share no people or no metrics, or identify people in different ways.
+    Raises `DataError` where the reports share no people or no metrics, or identify people in different ways,
+    `OptionError` for a level outside (0, 1).
     """
+    if not 0 < level < 1:
+        raise OptionError(f"level is a chance in (0, 1) such as 0.95, not {level}")
     ours, theirs = ([x] if isinstance(x, Report) else list(x) for x in (a, b))
     reports = ours + theirs
     keys = [_keys(report) for report in reports]
@@ -81,7 +88,7 @@ def compare(a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed:
     people = np.maximum(defined.sum(0), 1)
     means = [table.mean(0).sum(0) / people for table in (left, right)]
     shifts = _differences(left, right, defined, seed)
-    low, high = np.percentile(shifts, [2.5, 97.5], axis=0)
+    low, high = np.quantile(shifts, [(1 - level) / 2, (1 + level) / 2], axis=0)
     below, above = (shifts <= 0).sum(0), (shifts >= 0).sum(0)
     p = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (RESAMPLES + 1))
     columns = (*means, means[0] - means[1], low, high, p, holm(p))

@@ -8,6 +8,8 @@ in blocks and the dense one in plain torch; the memory that a step of DirectSpec
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -31,7 +33,6 @@ from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
 from tacit.schemes.plain import bce, sampled_softmax
 from tacit.schemes.scheme import Scheme
-from tacit.training.fit import Position
 from tacit.training.fit import fit as loop
 from tacit.training.optimizers import Name, build
 from tacit.training.step import Step
@@ -53,6 +54,7 @@ JUDGED: dict[str, tuple[Scheme, float]] = {
 }
 BATCH, BALANCED = 16_384, 8_192
 LIMIT = 1024.0  # MiB
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,32 @@ class Dense:
         return cross_entropy(logits, torch.arange(len(logits)))
 
 
+def best(
+    log: Interactions,
+    config: BackboneConfig,
+    schemes: dict[str, Scheme],
+    optimizer: Name,
+    batch: int,
+    steps: int,
+) -> dict[str, float]:
+    """Pairs per second of each scheme, its best of a few rounds: others may share the machine."""
+    rounds = [
+        {label: rate(log, config, scheme, optimizer, batch, steps) for label, scheme in schemes.items()}
+        for _ in range(ROUNDS)
+    ]
+    return {label: max(speeds[label] for speeds in rounds) for label in schemes}
+
+
 def judged(log: Interactions) -> None:
     """Pairs per second beside plain binary cross-entropy, and the least share that is wanted."""
     for name, (config, optimizer, steps) in BACKBONES.items():
-        plain = rate(log, config, bce(**SHARED), optimizer, BATCH, steps)
+        schemes = {"bce": bce(**SHARED), **{label: scheme for label, (scheme, _) in JUDGED.items()}}
+        speeds = best(log, config, schemes, optimizer, BATCH, steps)
+        plain = speeds.pop("bce")
         rows: list[dict[str, Any]] = [{"scheme": "bce", "M pairs/s": plain / 1e6, "ratio": 1.0, "least": ""}]
-        for label, (scheme, least) in JUDGED.items():
-            speed = rate(log, config, scheme, optimizer, BATCH, steps)
-            rows.append({"scheme": label, "M pairs/s": speed / 1e6, "ratio": speed / plain, "least": least})
+        for label, speed in speeds.items():
+            share = {"ratio": speed / plain, "least": JUDGED[label][1]}
+            rows.append({"scheme": label, "M pairs/s": speed / 1e6, **share})
         table(f"Beside binary cross-entropy, {name}, batches of {BATCH:,}", rows)
 
 
@@ -92,14 +112,12 @@ def balanced(log: Interactions) -> None:
     blocked = sampled_softmax(draw="in-batch", temperature=0.15)
     for name, (config, optimizer, steps) in BACKBONES.items():
         few = max(2, steps // 10)
-        speeds = {
-            label: rate(log, config, scheme, optimizer, BALANCED, few)
-            for label, scheme in (
-                ("directspec-plus", directspec_plus()),
-                ("in-batch softmax, dense", dense),
-                ("in-batch softmax, blocked", blocked),
-            )
+        schemes = {
+            "directspec-plus": directspec_plus(),
+            "in-batch softmax, dense": dense,
+            "in-batch softmax, blocked": blocked,
         }
+        speeds = best(log, config, schemes, optimizer, BALANCED, few)
         own = speeds.pop("directspec-plus")
         rows: list[dict[str, Any]] = [{"scheme": "directspec-plus", "M pairs/s": own / 1e6}]
         for (label, speed), most in zip(speeds.items(), (2, 5), strict=True):
@@ -109,19 +127,21 @@ def balanced(log: Interactions) -> None:
 
 
 def memory(log: Interactions) -> None:
-    """MiB at the peak of a few steps above those at their start."""
+    """MiB at the peak of the first steps above those before them, all code being compiled."""
     rows: list[dict[str, Any]] = []
     for name, (config, optimizer, _) in BACKBONES.items():
         step = Step(config.build(log, torch.Generator().manual_seed(0)), directspec_plus().bind(log))
-        loader = PairLoader.of(log, np.flatnonzero(log.yes), BALANCED, seed=0)
         method = build(optimizer, 0.01, step.groups())
-        position = Position()
-        loop(step, loader, method, epochs=1, seed=0, max_steps=1, position=position)
+        yes = np.flatnonzero(log.yes)
+        small, large = (PairLoader.of(log, yes, batch, seed=0) for batch in (64, BALANCED))
+        loop(step, small, method, epochs=1, seed=0, max_steps=1)
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = _held("VmRSS")
-        loop(step, loader, method, epochs=1, seed=0, max_steps=3, position=position)
+        loop(step, large, method, epochs=1, seed=0, max_steps=2)
         rows.append({"backbone": name, "MiB added": _held("VmHWM") - before, "most": LIMIT})
-    table(f"Memory of a step of DirectSpec+, batches of {BALANCED:,}", rows)
+    table(f"Memory that steps of DirectSpec+ add, batches of {BALANCED:,}", rows)
 
 
 def _held(entry: str) -> float:

@@ -28,7 +28,7 @@ from tacit.schemes.rivals.adt import ReweightedLoss
 from tacit.schemes.scheme import Scheme
 from tacit.types import Clock, Scored
 
-NOW = Clock(1, 10, 10, 10)
+NOW = Clock(1, 10, 8, 8)
 SCORES = [[1.2, 0.5, 2.0, -1.0, 0.1], [0.3, 1.5, -0.4, 0.9, -2.0]]
 FULL, PARTIAL, STRICT, HALF = (1.0, 1.0), (1.0, 0.5), (1.0, 0.0), (0.5, 0.5)
 OBJECTIVES = {"bce": BCE(), "bpr": BPR(), "sampled-softmax": SampledSoftmax(correction=False)}

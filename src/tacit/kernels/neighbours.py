@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int32, Int64, UInt16
 
 from tacit.kernels._compiled import neighbours as compiled
 from tacit.types import CSR
@@ -106,16 +106,14 @@ def nearest_on_graph(graph: ItemGraph, k: int) -> tuple[Int32[np.ndarray, "N k"]
 class NearItems:
     """The near items of each item, as the functions above find them, to be summed over a user's items."""
 
-    near: Int32[np.ndarray, "N k"]
+    near: UInt16[np.ndarray, "N k"] | Int32[np.ndarray, "N k"]  # N where there is none; 16 bits if they do
     weights: Float32[np.ndarray, "N k"]
-    counts: Int64[np.ndarray, "N"]
 
     @staticmethod
     def of(near: Int32[np.ndarray, "N k"], weights: Float32[np.ndarray, "N k"]) -> NearItems:
         """Neighbours in any order, -1 where there is none."""
-        order = (near < 0).argsort(1, kind="stable")
-        packed = np.take_along_axis(near, order, 1), np.take_along_axis(weights, order, 1)
-        return NearItems(*packed, (near >= 0).sum(1))
+        kind = np.uint16 if len(near) <= np.iinfo(np.uint16).max else np.int32
+        return NearItems(np.where(near < 0, len(near), near).astype(kind), weights)
 
     def sums(
         self, positives: CSR, users: Int64[np.ndarray, "Q"], items: Int64[np.ndarray, "*Q M"]
@@ -126,14 +124,5 @@ class NearItems:
         """
         sums = np.empty((len(users), items.shape[-1]), np.float32)
         body = compiled.shared_weights_of_few if items.ndim == 1 else compiled.shared_weights
-        body(
-            positives.indptr,
-            positives.indices,
-            self.near,
-            self.counts,
-            self.weights,
-            users,
-            items,
-            sums,
-        )
+        body(positives.indptr, positives.indices, self.near, self.weights, users, items, sums)
         return sums

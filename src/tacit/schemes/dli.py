@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tacit.errors import OptionError
@@ -29,6 +29,7 @@ from tacit.schemes.scheme import Scheme
 from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Scored, Slot, TrainingData
 
 STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
+NOTED = 8  # steps from one whose choice is noted in the log to the next, one an epoch at least
 _log = logging.getLogger("tacit")
 
 
@@ -122,57 +123,70 @@ class DLI:
         valid = ~scored.observed[:, 1:] & (scored.log_weights[:, 1:] > -torch.inf)
         self._warn_of_a_low_rate(valid, clock)
         with torch.no_grad():
-            strength = self._strengths(scored, objective, valid, share)
-            notes = scored.notes | self._notes(scored, objective, valid, strength)
-        if strength is None:
+            cells, strengths = self._selected(scored, objective, valid, share)
+            notes = scored.notes
+            if clock.step % min(NOTED, clock.steps_per_epoch) == 0:
+                notes = notes | self._notes(scored, objective, valid, cells, strengths)
+        if len(cells) == 0:
             return replace(scored, notes=notes)
+        width = scored.others.shape[-1]
+        at = cells // width, cells % width + 1
         if self.loss == "reverse":
-            labels = torch.cat([scored.labels[:, :1], torch.maximum(scored.labels[:, 1:], strength)], 1)
+            labels = scored.labels.clone(memory_format=torch.contiguous_format)
+            labels[at] = torch.maximum(labels[at], strengths)
             return replace(scored, labels=labels, notes=notes)
-        kept = scored.log_weights[:, 1:] + torch.log1p(-strength)
-        return replace(scored, log_weights=torch.cat([scored.log_weights[:, :1], kept], 1), notes=notes)
+        log_weights = scored.log_weights.clone(memory_format=torch.contiguous_format)
+        log_weights[at] += torch.log1p(-strengths)
+        return replace(scored, log_weights=log_weights, notes=notes)
 
     def _notes(
-        self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], strength: Tensor | None
+        self,
+        scored: Scored,
+        objective: Objective,
+        valid: Bool[Tensor, "Q M"],
+        cells: Int[Tensor, "n"],
+        strengths: Float[Tensor, "n"],
     ) -> dict[str, Tensor]:
         """Share selected of the candidates; mean strength; mean own belief in them and in the others; and how
         many of them are of the most popular tenth of the items.
         """
-        if strength is None:
+        cells, strengths = cells[strengths > 0], strengths[strengths > 0]
+        if len(cells) == 0:
             return {"selected": torch.zeros(())}
-        chosen = strength > 0
-        own, count = belief(scored, objective), chosen.sum()
+        own, candidates = belief(scored, objective), valid.sum()
+        theirs = own.flatten()[cells].sum()
         notes = {
-            "selected": count / valid.sum(),
-            "rho": strength.sum() / count,
-            "q_selected": own.where(chosen, 0).sum() / count,
-            "q_kept": own.where(valid & ~chosen, 0).sum() / (valid.sum() - count).clamp(min=1),
+            "selected": len(cells) / candidates,
+            "rho": strengths.mean(),
+            "q_selected": theirs / len(cells),
+            "q_kept": (own.where(valid, 0).sum() - theirs) / (candidates - len(cells)).clamp(min=1),
         }
         if self._head is not None:
-            notes["selected_head"] = (self._head[scored.others] & chosen).sum() / count
+            items = scored.others.expand(valid.shape).flatten()[cells]
+            notes["selected_head"] = self._head[items].float().mean()
         return notes
 
-    def _strengths(
+    def _selected(
         self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], share: float
-    ) -> Float[Tensor, "Q M"] | None:
-        """(3) of every cell; None where nothing is selected."""
+    ) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"]]:
+        """(2) and (3): the flat places of the selected cells, and their strengths."""
         witness = self._bound or named(self.criterion)
         criterion = witness(scored, objective)
-        criterion = criterion.where(valid & ~criterion.isnan(), -torch.inf)
-        first = _first_of_all if self.scope == "batch" else _first_of_rows
-        selected = first(criterion, share, valid) & (criterion > -torch.inf)
-        selected &= self._passes(scored, objective) if witness.own else criterion > 0
+        eligible = valid & (criterion > (-torch.inf if witness.own else 0))
+        if self.scope == "batch":
+            cells = _first_of_all(criterion, math.floor(share * int(valid.sum()) + 1e-9), eligible)
+        else:
+            cells = _first_of_rows(criterion, share, valid, eligible)
+        if witness.own:
+            cells = cells[self._passes(scored, objective).flatten()[cells]]
         keep = self._needed(objective) if self.min_keep is None else self.min_keep
         if keep:
-            selected = _kept_back(selected, criterion, valid, keep)
-        cells = selected.flatten().nonzero()[:, 0]
-        if len(cells) == 0:
-            return None
+            cells = _kept_back(cells, criterion, valid, keep)
         order = criterion.flatten()[cells].sort(descending=True, stable=True).indices
         high = math.ceil(self.confident * len(cells) - 1e-9)
-        strength = scored.scores.new_zeros(criterion.numel())
-        strength[cells[order[:high]]], strength[cells[order[high:]]] = self.strengths
-        return strength.view(criterion.shape)
+        strengths = scored.scores.new_empty(len(cells))
+        strengths[order[:high]], strengths[order[high:]] = self.strengths
+        return cells, strengths
 
     def _passes(self, scored: Scored, objective: Objective) -> Bool[Tensor, "Q M"]:
         """The gate: rank alone always finds some; this lets the module select nothing."""
@@ -199,22 +213,25 @@ class DLI:
             )
 
 
-def _first_of_all(criterion: Tensor, share: float, valid: Tensor) -> Bool[Tensor, "Q M"]:
-    """(2): the first floor(share * N) cells, ties by the lower flat index, without sorting them all."""
-    flat = criterion.flatten()
-    count = math.floor(share * int(valid.sum()) + 1e-9)
+def _first_of_all(criterion: Tensor, count: int, eligible: Tensor) -> Int[Tensor, "n"]:
+    """(2): the first `count` of the eligible cells, ties by the lower place, without sorting them all."""
+    cells = eligible.flatten().nonzero()[:, 0]
+    if len(cells) <= count:
+        return cells
     if count == 0:
-        return torch.zeros_like(valid)
-    bar = flat.kthvalue(len(flat) - count + 1).values
-    above, level = flat > bar, flat == bar
+        return cells[:0]
+    values = criterion.flatten()[cells]
+    bar = values.kthvalue(len(values) - count + 1).values
+    above, level = values > bar, values == bar
     level &= level.cumsum(0) <= count - above.sum()
-    return (above | level).view(criterion.shape)
+    return cells[above | level]
 
 
-def _first_of_rows(criterion: Tensor, share: float, valid: Tensor) -> Bool[Tensor, "Q M"]:
+def _first_of_rows(criterion: Tensor, share: float, valid: Tensor, eligible: Tensor) -> Int[Tensor, "n"]:
     """(2) in each row, of its own valid cells."""
     counts = (share * valid.sum(1).double() + 1e-9).floor()
-    return _places(criterion) < counts[:, None]
+    first = _places(criterion.where(eligible, -torch.inf)) < counts[:, None]
+    return (first & eligible).flatten().nonzero()[:, 0]
 
 
 def _places(criterion: Tensor) -> Tensor:
@@ -224,14 +241,15 @@ def _places(criterion: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, places)
 
 
-def _kept_back(selected: Tensor, criterion: Tensor, valid: Tensor, keep: int) -> Tensor:
-    """Un-select a row's lowest-criterion cells until `keep` of its valid cells stay."""
+def _kept_back(cells: Tensor, criterion: Tensor, valid: Tensor, keep: int) -> Int[Tensor, "n"]:
+    """Without a row's lowest-criterion cells, so that `keep` of its valid cells stay."""
+    selected = torch.zeros_like(valid).flatten().index_fill_(0, cells, True).view(valid.shape)
     allowed = (valid.sum(1) - keep).clamp(min=0)
     over = (selected.sum(1) > allowed).nonzero()[:, 0]
     if len(over) == 0:
-        return selected
+        return cells
     few = _places(criterion[over].where(selected[over], -torch.inf)) < allowed[over, None]
-    return selected.index_copy(0, over, selected[over] & few)
+    return selected.index_copy(0, over, selected[over] & few).flatten().nonzero()[:, 0]
 
 
 @dataclass(frozen=True)

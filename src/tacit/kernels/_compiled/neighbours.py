@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tacit.kernels._compiled.jit import jit, prange
+from tacit.kernels._compiled.jit import jit, prange, prefetch_row
 from tacit.kernels._compiled.topk import sift
 
 CHUNKS, FEW_CHUNKS = 64, 8
+AHEAD = 4  # queries whose history is asked for before it is read
 
 
 @jit(parallel=True)
@@ -120,23 +121,34 @@ def add_two_hops(
                 sums[item] = 0
 
 
-@jit(parallel=True, fastmath=True)
+@jit(parallel=True)
 def shared_weights(
-    indptr: Any, indices: Any, near: Any, counts: Any, weights: Any, users: Any, items: Any, sums: Any
+    indptr: Any, indices: Any, near: Any, weights: Any, users: Any, items: Any, sums: Any
 ) -> None:
-    """sums[q, m] = weights of the first `counts` near items that stand in the user's row, which is marked."""
+    """sums[q, m] = weights of the near items of an item that stand in the user's row, which is marked.
+
+    Few do: weights are read for those only, and what later queries need is asked for while this one counts.
+    """
+    starts, history = indptr.ctypes.data, indices.ctypes.data
+    base, size = near.ctypes.data, near.shape[1] * near.itemsize
     for chunk in prange(FEW_CHUNKS):
         first, last = chunk * users.size // FEW_CHUNKS, (chunk + 1) * users.size // FEW_CHUNKS
-        held = np.zeros(near.shape[0] if last > first else 0, np.float32)
+        held = np.zeros(near.shape[0] + 1 if last > first else 0, np.uint8)
         for query in range(first, last):
+            if query + 2 * AHEAD < last:
+                prefetch_row(starts, users[query + 2 * AHEAD], 8)
+                prefetch_row(history, indptr[users[query + AHEAD]], 4)
+                for column in range(items.shape[1]):
+                    prefetch_row(base, items[query + AHEAD // 2, column], size)
             start, stop = indptr[users[query]], indptr[users[query] + 1]
             for place in range(start, stop):
                 held[indices[place]] = 1
             for column in range(items.shape[1]):
                 item = items[query, column]
                 total = np.float32(0)
-                for place in range(counts[item]):
-                    total += weights[item, place] * held[near[item, place]]
+                for place in range(near.shape[1]):
+                    if held[near[item, place]]:
+                        total += weights[item, place]
                 sums[query, column] = total
             for place in range(start, stop):
                 held[indices[place]] = 0
@@ -144,21 +156,20 @@ def shared_weights(
 
 @jit(parallel=True)
 def shared_weights_of_few(
-    indptr: Any, indices: Any, near: Any, counts: Any, weights: Any, users: Any, items: Any, sums: Any
+    indptr: Any, indices: Any, near: Any, weights: Any, users: Any, items: Any, sums: Any
 ) -> None:
     """`shared_weights` where all rows have the same items: theirs are dealt to their near items first."""
-    starts = np.zeros(near.shape[0] + 1, np.int64)
+    starts = np.zeros(near.shape[0] + 2, np.int64)
     for column in range(items.size):
-        item = items[column]
-        for place in range(counts[item]):
-            starts[near[item, place] + 1] += 1
+        for place in range(near.shape[1]):
+            starts[near[items[column], place] + 1] += 1
     starts = np.cumsum(starts)
     free = starts[:-1].copy()
     columns = np.empty(starts[-1], np.int32)
     dealt = np.empty(starts[-1], np.float32)
     for column in range(items.size):
         item = items[column]
-        for place in range(counts[item]):
+        for place in range(near.shape[1]):
             at = free[near[item, place]]
             free[near[item, place]] += 1
             columns[at] = column

@@ -53,14 +53,18 @@ def rewrite(page: Path, *, write: bool) -> bool:
 
 
 def table(name: str) -> Iterator[str]:
-    """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR, contest/STUDY/NAME/METRIC,METRIC or a plot,
-    ranks/STUDY/NAME.
+    """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR, contest/STUDY/NAME/METRIC,METRIC,
+    claims/STUDY/NAME/METRIC, taken/STUDY/NAME; or a plot, ranks/STUDY/NAME.
     """
     kind, _, rest = name.partition("/")
     if kind == "ranks":
         return iter([f"![Effective rank over epochs, {rest.replace('/', ', ')}]({picture(rest)})"])
     if kind == "contest":
         return contest(*rest.split("/"))
+    if kind == "claims":
+        return claims(*rest.split("/"))
+    if kind == "taken":
+        return taken(*rest.split("/"))
     if kind == "figures":
         return figures(rest)
     if kind == "curves":
@@ -100,6 +104,37 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
         shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
         less = _difference(paired, corrected, scheme, wanted[0])
         yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {less} |"
+
+
+def claims(study: str, name: str, metric: str) -> Iterator[str]:
+    """Candidates less each rival, with intervals that hold together for all candidates."""
+    cell = next((cell for cell in finished(study) if cell["cell"] == f"{name}-claims"), None)
+    if cell is None:
+        return
+    rivals = list(next(iter(cell["less_rival"].values())))
+    yield f"| {metric} less that of | {' | '.join(rivals)} |"
+    yield "|---|" + "---|" * len(rivals)
+    for candidate, pairs in cell["less_rival"].items():
+        found = (pairs[rival]["metrics"][metric] for rival in rivals)
+        shown = (f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" for one in found)
+        yield f"| {candidate} | {' | '.join(shown)} |"
+
+
+def taken(study: str, name: str) -> Iterator[str]:
+    """Precision and recall of what was taken for a positive, beside the precision of as many by trivial rules."""
+    yield "| scheme | taken | precision | recall | highest scored | neighbours | base rate |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
+    seeds: dict[str, list[dict[str, Any]]] = {}
+    for cell in finished(study):
+        if cell["cell"].startswith(f"{name}-") and cell.get("taken") and cell["taken"]["taken"]:
+            seeds.setdefault(cell["scheme"], []).append(cell["taken"])
+    for scheme, cells in sorted(seeds.items()):
+        count, base = (mean(cell[key] for cell in cells) for key in ("taken", "base"))
+        share = mean(cell["taken"] / cell["asked"] for cell in cells)
+        precision, recall = (mean(cell["scheme"][key] for cell in cells) for key in ("precision", "recall"))
+        rules = (mean(cell[rule]["precision"] for cell in cells) for rule in ("highest_scored", "neighbours"))
+        shown = " | ".join(f"{figure:.3f}" for figure in (precision, recall, *rules, base))
+        yield f"| {scheme} | {count:,.0f} ({share:.1%}) | {shown} |"
 
 
 def picture(rest: str) -> str:

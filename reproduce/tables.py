@@ -121,7 +121,7 @@ def claims(study: str, name: str, metric: str) -> Iterator[str]:
 
 
 def taken(study: str, name: str) -> Iterator[str]:
-    """Precision and recall of what was taken for a positive, beside the precision of as many by trivial rules."""
+    """Precision and recall of what was taken, beside the precision of as many by trivial rules."""
     yield "| scheme | taken | precision | recall | highest scored | neighbours | base rate |"
     yield "|---|--:|--:|--:|--:|--:|--:|"
     seeds: dict[str, list[dict[str, Any]]] = {}

@@ -46,7 +46,7 @@ def cells() -> dict[str, Work]:
     found = half("development", entries)
     if CANDIDATES:
         named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
-        found |= half("confirmation", named, candidates=CANDIDATES, rivals=RIVALS)
+        found |= half("confirmation", named, points_of="mf-development", candidates=CANDIDATES, rivals=RIVALS)
     return found
 
 

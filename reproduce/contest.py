@@ -48,6 +48,7 @@ class Contest:
     ks: Sequence[int] = (10, 20, 50)
     spectrum: bool = True  # follow the effective rank; the backbone has vectors
     chosen_by: str = "ndcg@20"  # on validation, among points
+    points_of: str | None = None  # the contest that has chosen the points already; nothing: this one does
     candidates: Sequence[str] = ()  # schemes of which more is claimed
     rivals: Sequence[str] = ()  # what each of them must beat
 
@@ -57,7 +58,7 @@ class Contest:
             f"{self.name}-{scheme}-point-{place}": partial(self.point, setting)
             for scheme, settings in self.schemes.items()
             for place, setting in enumerate(settings)
-            if len(settings) > 1
+            if len(settings) > 1 and self.points_of is None
         }
         seeds = {
             f"{self.name}-{scheme}-seed-{seed}": partial(self.seeded, scheme, seed)
@@ -81,7 +82,7 @@ class Contest:
         if len(settings) == 1:
             return 0
         cells = {cell["cell"]: cell for cell in finished(self.study)}
-        names = [f"{self.name}-{scheme}-point-{place}" for place in range(len(settings))]
+        names = [f"{self.points_of or self.name}-{scheme}-point-{place}" for place in range(len(settings))]
         missing = [name for name in names if name not in cells]
         if missing:
             sys.exit(f"run these cells first: {' '.join(missing)}")

@@ -79,6 +79,7 @@ def cells() -> dict[str, Work]:
             split,
             named,
             range(3),
+            points_of=f"{world}-development",
             candidates=CANDIDATES,
             rivals=RIVALS,
         ).cells()

@@ -95,3 +95,11 @@ def test_shared_weights_of_items_that_all_rows_share_are_the_same_cells(matrix: 
     each = np.broadcast_to(items, (40, 9)).copy()
     expected = near.sums(matrix, users, each)
     np.testing.assert_allclose(near.sums(matrix, users, items), expected, atol=1e-5)
+
+
+def test_shared_weights_of_more_queries_than_there_are_marks(matrix: CSR) -> None:
+    near = nearest_on_graph(ItemGraph.of(matrix), 5)
+    users = np.arange(23).repeat(200)
+    items = np.random.default_rng(6).integers(0, 17, (len(users), 2))
+    expected = (dense(matrix) @ table_of(*near).T)[users[:, None], items]
+    np.testing.assert_allclose(NearItems.of(*near).sums(matrix, users, items), expected, atol=1e-5)

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -120,7 +121,8 @@ class DLI:
         share = self.share(clock)
         if share == 0 or scored.others.shape[-1] == 0:
             return scored
-        valid = ~scored.observed[:, 1:] & (scored.log_weights[:, 1:] > -torch.inf)
+        alive = ~scored.observed.numpy() & (scored.log_weights.numpy() > -np.inf)
+        valid = torch.from_numpy(alive[:, 1:])
         self._warn_of_a_low_rate(valid, clock)
         with torch.no_grad():
             cells, strengths = self._selected(scored, objective, valid, share)
@@ -129,14 +131,13 @@ class DLI:
                 notes = notes | self._notes(scored, objective, valid, cells, strengths)
         if len(cells) == 0:
             return replace(scored, notes=notes)
-        width = scored.others.shape[-1]
-        at = cells // width, cells % width + 1
+        at = cells + cells // scored.others.shape[-1] + 1
         if self.loss == "reverse":
             labels = scored.labels.clone(memory_format=torch.contiguous_format)
-            labels[at] = torch.maximum(labels[at], strengths)
+            labels.view(-1)[at] = torch.maximum(labels.view(-1)[at], strengths)
             return replace(scored, labels=labels, notes=notes)
         log_weights = scored.log_weights.clone(memory_format=torch.contiguous_format)
-        log_weights[at] += torch.log1p(-strengths)
+        log_weights.view(-1).index_add_(0, at, torch.log1p(-strengths))
         return replace(scored, log_weights=log_weights, notes=notes)
 
     def _notes(
@@ -174,7 +175,7 @@ class DLI:
         criterion = witness(scored, objective)
         eligible = valid & (criterion > (-torch.inf if witness.own else 0))
         if self.scope == "batch":
-            cells = _first_of_all(criterion, math.floor(share * int(valid.sum()) + 1e-9), eligible)
+            cells = _first_of_all(criterion, math.floor(share * _count(valid) + 1e-9), eligible)
         else:
             cells = _first_of_rows(criterion, share, valid, eligible)
         if witness.own:
@@ -204,7 +205,7 @@ class DLI:
         rate, warmup, growth = self.course
         if clock.step != math.ceil((warmup + growth) * clock.steps_per_epoch):
             return
-        cells = int(valid.sum() if self.scope == "batch" else valid.sum(1).max())
+        cells = _count(valid) if self.scope == "batch" else int(valid.sum(1).max())
         if math.floor(rate * cells + 1e-9) == 0:
             _log.warning(
                 "DLI selects nothing: %g of %d candidates is less than one; raise rate, negatives or "
@@ -215,7 +216,7 @@ class DLI:
 
 def _first_of_all(criterion: Tensor, count: int, eligible: Tensor) -> Int[Tensor, "n"]:
     """(2): the first `count` of the eligible cells, ties by the lower place, without sorting them all."""
-    cells = eligible.flatten().nonzero()[:, 0]
+    cells = _cells(eligible)
     if len(cells) <= count:
         return cells
     if count == 0:
@@ -231,7 +232,7 @@ def _first_of_rows(criterion: Tensor, share: float, valid: Tensor, eligible: Ten
     """(2) in each row, of its own valid cells."""
     counts = (share * valid.sum(1).double() + 1e-9).floor()
     first = _places(criterion.where(eligible, -torch.inf)) < counts[:, None]
-    return (first & eligible).flatten().nonzero()[:, 0]
+    return _cells(first & eligible)
 
 
 def _places(criterion: Tensor) -> Tensor:
@@ -249,7 +250,16 @@ def _kept_back(cells: Tensor, criterion: Tensor, valid: Tensor, keep: int) -> In
     if len(over) == 0:
         return cells
     few = _places(criterion[over].where(selected[over], -torch.inf)) < allowed[over, None]
-    return selected.index_copy(0, over, selected[over] & few).flatten().nonzero()[:, 0]
+    return _cells(selected.index_copy(0, over, selected[over] & few))
+
+
+def _cells(mask: Tensor) -> Int[Tensor, "n"]:
+    """Flat places where the mask is true; numpy finds them ten times as fast as torch."""
+    return torch.from_numpy(np.flatnonzero(mask.numpy()))
+
+
+def _count(mask: Tensor) -> int:
+    return int(np.count_nonzero(mask.numpy()))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tacit.kernels._compiled.jit import jit, prange, prefetch_row
 from tacit.kernels._compiled.topk import sift
 
 CHUNKS, FEW_CHUNKS = 64, 8
-AHEAD = 4  # queries whose history is asked for before it is read
+AHEAD, ASKED = 4, 512  # queries whose history is asked for before it is read; bytes of it
 
 
 @jit(parallel=True)
@@ -127,31 +127,35 @@ def shared_weights(
 ) -> None:
     """sums[q, m] = weights of the near items of an item that stand in the user's row, which is marked.
 
-    Few do: weights are read for those only, and what later queries need is asked for while this one counts.
+    A mark is the number of its query, modulo 255: none need be taken back. What later queries need is asked
+    for while this one counts; few near items are held, and weights are read for those only.
     """
     starts, history = indptr.ctypes.data, indices.ctypes.data
     base, size = near.ctypes.data, near.shape[1] * near.itemsize
     for chunk in prange(FEW_CHUNKS):
         first, last = chunk * users.size // FEW_CHUNKS, (chunk + 1) * users.size // FEW_CHUNKS
         held = np.zeros(near.shape[0] + 1 if last > first else 0, np.uint8)
+        mark = np.uint8(0)
         for query in range(first, last):
             if query + 2 * AHEAD < last:
                 prefetch_row(starts, users[query + 2 * AHEAD], 8)
-                prefetch_row(history, indptr[users[query + AHEAD]], 4)
+                start, stop = indptr[users[query + AHEAD]], indptr[users[query + AHEAD] + 1]
+                prefetch_row(history + 4 * start, 0, min(4 * (stop - start), ASKED))
                 for column in range(items.shape[1]):
                     prefetch_row(base, items[query + AHEAD // 2, column], size)
-            start, stop = indptr[users[query]], indptr[users[query] + 1]
-            for place in range(start, stop):
-                held[indices[place]] = 1
+            if mark == 255:
+                held[:] = 0
+                mark = np.uint8(0)
+            mark = np.uint8(mark + 1)
+            for place in range(indptr[users[query]], indptr[users[query] + 1]):
+                held[indices[place]] = mark
             for column in range(items.shape[1]):
                 item = items[query, column]
                 total = np.float32(0)
                 for place in range(near.shape[1]):
-                    if held[near[item, place]]:
+                    if held[near[item, place]] == mark:
                         total += weights[item, place]
                 sums[query, column] = total
-            for place in range(start, stop):
-                held[indices[place]] = 0
 
 
 @jit(parallel=True)

@@ -43,11 +43,11 @@ def cells() -> dict[str, Work]:
         )
         return contest.cells()
 
-    found = half("development", entries)
-    if CANDIDATES:
-        named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
-        found |= half("confirmation", named, points_of="mf-development", candidates=CANDIDATES, rivals=RIVALS)
-    return found
+    named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
+    return {
+        **half("development", entries),
+        **half("confirmation", named, points_of="mf-development", candidates=CANDIDATES, rivals=RIVALS),
+    }
 
 
 def settings() -> dict[str, Sequence[Any]]:

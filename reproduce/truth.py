@@ -48,7 +48,8 @@ World = Literal["mar", "popular", "simulated"]
 Half = Literal["development", "confirmation"]
 WORLDS: tuple[World, ...] = ("mar", "popular", "simulated")
 RIVALS = ("bce", "sampled-softmax", "itemknn", "itemknn-cosine", "popular")
-CANDIDATES: tuple[str, ...] = ()  # with their rivals on the confirmation half
+# With their rivals on the confirmation half.
+CANDIDATES = ("exposed-softmax", "exposed-softmax-dli-own-loss", "exposed-dli-neighbour")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def cells() -> dict[str, Work]:
         split = partial(halved, world, "development")
         found |= Truthful(STUDY, f"{world}-development", split, entries, range(3)).cells()
     named = {name: entries[name] for name in (*RIVALS, *CANDIDATES)}
-    for world in WORLDS if CANDIDATES else ():
+    for world in WORLDS:
         split = partial(halved, world, "confirmation")
         found |= Truthful(
             STUDY,

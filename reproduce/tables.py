@@ -22,7 +22,12 @@ from tacit.evaluation.compare import holm
 
 DOCS = ROOT / "docs"
 METHODS = ("directspec", "dli", "idl-ig")
-PAGES = (DOCS / "results.md", DOCS / "defaults.md", *(DOCS / "methods" / f"{name}.md" for name in METHODS))
+PAGES = (
+    DOCS / "results.md",
+    DOCS / "defaults.md",
+    DOCS / "truth.md",
+    *(DOCS / "methods" / f"{name}.md" for name in METHODS),
+)
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

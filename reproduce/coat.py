@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import chosen_cells, dataset
 from reproduce.denoising import schemes
-from reproduce.labelled import Labelled, Rows, rows_of
+from reproduce.labelled import Labelled, Rows, parted, rows_of
 from reproduce.pairs import Setting, Work
 from reproduce.truth import CANDIDATES, RIVALS, Half, exposed, references, softmaxes
 from tacit.backbones.mf import MFConfig
@@ -72,9 +71,7 @@ def settings() -> dict[str, Sequence[Any]]:
 @cache
 def tables() -> tuple[pa.Table, pa.Table]:
     """Rated rows: those that train, and a fifth that chooses."""
-    rated = pq.read_table(dataset("coat") / "train.parquet")
-    held = pa.array(np.random.default_rng(0).permutation(len(rated)) < len(rated) // 5)
-    return rated.filter(pc.invert(held)), rated.filter(held)
+    return parted(pq.read_table(dataset("coat") / "train.parquet"))
 
 
 @cache

@@ -115,10 +115,11 @@ def contest(
     backbone: str,
     split: Callable[[], Split],
     entries: Callable[[float], dict[str, Preset]] = schemes,
+    patience: int = 5,
 ) -> dict[str, Work]:
     """Cells of one backbone."""
     config, optimizer, batch, strengths = BACKBONES[backbone]
-    training = TrainingOptions(epochs=100, batch_size=batch, patience=5)
+    training = TrainingOptions(epochs=100, batch_size=batch, patience=patience)
     points = {
         scheme: [Setting(config, entries(l2)[scheme], optimizer, training) for l2 in strengths]
         for scheme in entries(strengths[0])
@@ -126,9 +127,9 @@ def contest(
     return Contest(study, name, split, points, SEEDS).cells()
 
 
-def contests(study: str, split: Callable[[], Split]) -> dict[str, Work]:
-    """Cells of all three backbones."""
+def contests(study: str, split: Callable[[], Split], patience: int = 5) -> dict[str, Work]:
+    """Cells of all three backbones; short histories want patience, for little is learned at first."""
     found: dict[str, Work] = {}
     for backbone in BACKBONES:
-        found |= contest(study, backbone, backbone, split)
+        found |= contest(study, backbone, backbone, split, patience=patience)
     return found

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import chosen_cells, dataset
-from reproduce.labelled import Labelled, Rows, rows_of
+from reproduce.labelled import Labelled, Rows, parted, rows_of
 from reproduce.pairs import Preset, Setting, Work
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
@@ -85,9 +84,7 @@ def schemes() -> dict[str, Preset]:
 @cache
 def tables() -> tuple[pa.Table, pa.Table]:
     """Labelled rows: those that train, and a fifth that chooses."""
-    labelled = pq.read_table(dataset("ml-1m-idl") / "valid.parquet")
-    held = pa.array(np.random.default_rng(0).permutation(len(labelled)) < len(labelled) // 5)
-    return labelled.filter(pc.invert(held)), labelled.filter(held)
+    return parted(pq.read_table(dataset("ml-1m-idl") / "valid.parquet"))
 
 
 @cache

@@ -17,7 +17,6 @@ from torch.nn.functional import normalize
 
 from reproduce.contest import Contest
 from reproduce.pairs import Setting
-from tacit.api import fit
 from tacit.data.interactions import Interactions
 from tacit.evaluation.report import Report, summaries
 from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
@@ -32,6 +31,12 @@ def rows_of(table: pa.Table, above: float) -> Rows:
     """Users, items, and whether the rating is above the bar."""
     yes = pc.greater(table["rating"], above)
     return table["user"].to_numpy(), table["item"].to_numpy(), yes.to_numpy(zero_copy_only=False)
+
+
+def parted(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows that train, and a fifth, drawn at random, that chooses point and epoch."""
+    held = pa.array(np.random.default_rng(0).permutation(len(table)) < len(table) // 5)
+    return table.filter(pc.invert(held)), table.filter(held)
 
 
 def scores(step: Step, users: torch.Tensor, items: torch.Tensor) -> np.ndarray:
@@ -149,21 +154,11 @@ class Labelled(Contest):
         }
 
     def _watched(self, setting: Setting, seed: int) -> tuple[Watch, Any, float]:
-        split = self.split()
-        watch = Watch(split.train, *self.rows())
-        began = time.perf_counter()
-        run = fit(
-            split.train,
-            valid=split.valid,
-            backbone=setting.backbone,
-            scheme=setting.scheme,
-            optimizer=setting.optimizer,
-            training=replace(setting.training, epochs=self.epochs),
-            seed=seed,
-            callbacks=[watch],
-        )
+        watch = Watch(self.split().train, *self.rows())
+        training = replace(setting.training, epochs=self.epochs)
+        run, seconds = self._run(replace(setting, training=training), seed, refit=False, callbacks=[watch])
         run.config.pop("chosen")
-        return watch, run, round(time.perf_counter() - began, 1)
+        return watch, run, seconds
 
 
 def per_user(

@@ -26,6 +26,7 @@ from tacit.parts.pool import SIZE, Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
+from tacit.parts.selection import count_of, first_of_all, first_of_rows, kept_back
 from tacit.schemes.scheme import Scheme
 from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Scored, Slot, TrainingData
 
@@ -175,14 +176,14 @@ class DLI:
         criterion = witness(scored, objective)
         eligible = valid & (criterion > (-torch.inf if witness.own else 0))
         if self.scope == "batch":
-            cells = _first_of_all(criterion, math.floor(share * _count(valid) + 1e-9), eligible)
+            cells = first_of_all(criterion, math.floor(share * count_of(valid) + 1e-9), eligible)
         else:
-            cells = _first_of_rows(criterion, share, valid, eligible)
+            cells = first_of_rows(criterion, share, valid, eligible)
         if witness.own:
             cells = cells[self._passes(scored, objective).flatten()[cells]]
         keep = self._needed(objective) if self.min_keep is None else self.min_keep
         if keep:
-            cells = _kept_back(cells, criterion, valid, keep)
+            cells = kept_back(cells, criterion, valid, keep)
         order = criterion.flatten()[cells].sort(descending=True, stable=True).indices
         high = math.ceil(self.confident * len(cells) - 1e-9)
         strengths = scored.scores.new_empty(len(cells))
@@ -205,61 +206,13 @@ class DLI:
         rate, warmup, growth = self.course
         if clock.step != math.ceil((warmup + growth) * clock.steps_per_epoch):
             return
-        cells = _count(valid) if self.scope == "batch" else int(valid.sum(1).max())
+        cells = count_of(valid) if self.scope == "batch" else int(valid.sum(1).max())
         if math.floor(rate * cells + 1e-9) == 0:
             _log.warning(
                 "DLI selects nothing: %g of %d candidates is less than one; raise rate, negatives or "
                 "training.batch_size%s",
                 *(rate, cells, "" if self.scope == "batch" else ', or use scope = "batch"'),
             )
-
-
-def _first_of_all(criterion: Tensor, count: int, eligible: Tensor) -> Int[Tensor, "n"]:
-    """(2): the first `count` of the eligible cells, ties by the lower place, without sorting them all."""
-    cells = _cells(eligible)
-    if len(cells) <= count:
-        return cells
-    if count == 0:
-        return cells[:0]
-    values = criterion.flatten()[cells]
-    bar = values.kthvalue(len(values) - count + 1).values
-    above, level = values > bar, values == bar
-    level &= level.cumsum(0) <= count - above.sum()
-    return cells[above | level]
-
-
-def _first_of_rows(criterion: Tensor, share: float, valid: Tensor, eligible: Tensor) -> Int[Tensor, "n"]:
-    """(2) in each row, of its own valid cells."""
-    counts = (share * valid.sum(1).double() + 1e-9).floor()
-    first = _places(criterion.where(eligible, -torch.inf)) < counts[:, None]
-    return _cells(first & eligible)
-
-
-def _places(criterion: Tensor) -> Tensor:
-    """Place of each cell in its row, highest first, ties by the lower index."""
-    order = criterion.sort(dim=1, descending=True, stable=True).indices
-    places = torch.arange(criterion.shape[1]).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, places)
-
-
-def _kept_back(cells: Tensor, criterion: Tensor, valid: Tensor, keep: int) -> Int[Tensor, "n"]:
-    """Without a row's lowest-criterion cells, so that `keep` of its valid cells stay."""
-    selected = torch.zeros_like(valid).flatten().index_fill_(0, cells, True).view(valid.shape)
-    allowed = (valid.sum(1) - keep).clamp(min=0)
-    over = (selected.sum(1) > allowed).nonzero()[:, 0]
-    if len(over) == 0:
-        return cells
-    few = _places(criterion[over].where(selected[over], -torch.inf)) < allowed[over, None]
-    return _cells(selected.index_copy(0, over, selected[over] & few))
-
-
-def _cells(mask: Tensor) -> Int[Tensor, "n"]:
-    """Flat places where the mask is true; numpy finds them ten times as fast as torch."""
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
-
-
-def _count(mask: Tensor) -> int:
-    return int(np.count_nonzero(mask.numpy()))
 
 
 @dataclass(frozen=True)

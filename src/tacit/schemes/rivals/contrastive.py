@@ -78,10 +78,12 @@ class BilateralSoftmax:
         return self
 
     def __call__(self, scored: Scored) -> Losses:
-        some = _valid(scored).any(1)
-        others = (scored.scores + scored.log_weights)[:, 1:]
-        rest = torch.where(some[:, None], others, 0.0).logsumexp(1)
-        return Losses(torch.where(some, self.ratio * rest, 0.0) - scored.scores[:, 0])
+        others = scored.scores[:, 1:] + scored.log_weights[:, 1:]
+        rest = self.ratio * others.logsumexp(1)
+        if not bool(rest.detach().isfinite().all()):
+            some = _valid(scored).any(1)
+            rest = torch.where(some, self.ratio * torch.where(some[:, None], others, 0.0).logsumexp(1), 0.0)
+        return Losses(rest - scored.scores[:, 0])
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores

@@ -96,6 +96,7 @@ BELIEFS = pa.table(
         "item": pa.array([0, 1, 0, 1, 5]),
         "belief": pa.array([1.0, 0.5, 0.0, 0.0, 1.0], pa.float32()),
         "score": pa.array([0.0] * 5, pa.float32()),
+        "popularity": pa.array([3, 1, 3, 1, 9], pa.int32()),
     }
 )
 TRUTH = pa.table(
@@ -122,6 +123,34 @@ def test_calibration_sets_belief_beside_the_share_liked():
         {"belief": 0.5, "liked": 0.0, "pairs": 1},
         {"belief": 1.0, "liked": 1.0, "pairs": 1},
     ]
+
+
+def test_what_changed_since_the_epoch_before_is_told():
+    later = BELIEFS.set_column(0, "epoch", pa.array([2] * 5, pa.int32()))
+    later = later.set_column(3, "belief", pa.array([0.4, 0.6, 0.0, 0.0, 0.9], pa.float32()))
+    first, second = summary(pa.concat_tables([BELIEFS, later.take([4, 2, 0, 1, 3])]))
+    assert first["changed"] is None
+    assert second["changed"] == pytest.approx(1 / 5)
+
+
+def test_what_is_taken_is_told_from_the_rarest_to_the_most_popular_items():
+    (entry,) = summary(BELIEFS)
+    found = [(part["popularity"], part["taken"], part["pairs"]) for part in entry["by_popularity"]]
+    assert found == [(1, 1, 1), (1, 0, 1), (3, 1, 1), (3, 0, 1), (9, 1, 1)]
+
+
+def test_quantiles_of_the_belief_are_told():
+    (entry,) = summary(BELIEFS)
+    assert entry["quantiles"] == {"0.1": 0.0, "0.5": 0.5, "0.9": 1.0}
+
+
+def test_popularity_is_the_number_of_users_in_training(tmp_path):
+    fit(tmp_path / "run", scheme=idl(warmup=0.0), training={"audit": 1})
+    table = read_beliefs(tmp_path / "run" / "beliefs")
+    pairs = log().group_by(["user", "item"]).aggregate([])
+    counts = pairs.group_by("item").aggregate([("user", "count")])
+    users = dict(zip(counts["item"].to_pylist(), counts["user_count"].to_pylist(), strict=True))
+    assert [users[item] for item in table["item"].to_pylist()] == table["popularity"].to_pylist()
 
 
 def test_a_folder_without_beliefs_says_how_to_get_them(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int32
 
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, SchemeError
@@ -41,14 +41,16 @@ from tacit.types import (
 PROBE = 7  # purpose of the key of the sample
 SURE = 0.5  # belief from which an item counts as taken for a positive
 BINS = 10
+QUANTILES = (0.1, 0.5, 0.9)
 
 
 class BeliefTrace:
     """A callback: after every `every`-th epoch one Parquet file of beliefs, in ids of the log.
 
     `people` users at most, `candidates` unlabelled items each. Files are called epoch-00001.parquet and so
-    on, with the columns epoch, user, item, belief, score; in `tables` they stay at hand. Raises `SchemeError`
-    for a scheme without refiners: it believes every silence to be a no.
+    on, with the columns epoch, user, item, belief, score, popularity (users that have the item in training);
+    in `tables` they stay at hand. Raises `SchemeError` for a scheme without refiners: it believes every
+    silence to be a no.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class BeliefTrace:
         self.user_ids, self.item_ids, self.folder, self.every = user_ids, item_ids, folder, every
         self.data, self.count, self.seed = data, candidates, seed
         self.batch = _probe(data, people, seed)
+        self.popularity = np.bincount(data.positives.indices, minlength=len(item_ids)).astype(np.int32)
         self.candidates: Candidates | None = None
         self.tables: dict[int, pa.Table] = {}
 
@@ -106,13 +109,15 @@ class BeliefTrace:
             step.train(training)
         asked = (~after.observed & (before.log_weights > -torch.inf))[:, 1:].numpy()
         rows, columns = _first_of_each(after.items[:, 1:].numpy(), asked)
+        items = after.items[:, 1:].numpy()[rows, columns]
         return pa.table(
             {
                 "epoch": pa.array(np.full(len(rows), epoch, np.int32)),
                 "user": self.user_ids.ids.take(pa.array(after.users.numpy()[rows])),
-                "item": self.item_ids.ids.take(pa.array(after.items[:, 1:].numpy()[rows, columns])),
+                "item": self.item_ids.ids.take(pa.array(items)),
                 "belief": pa.array(belief(after)[:, 1:].numpy()[rows, columns].astype(np.float32)),
                 "score": pa.array(after.scores[:, 1:].numpy()[rows, columns].astype(np.float32)),
+                "popularity": pa.array(self.popularity[items]),
             }
         )
 
@@ -178,8 +183,10 @@ def truth_table(path: Path) -> pa.Table:
 
 
 def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, Any]]:
-    """For each epoch: candidates asked, the share taken for positives, the mean belief.
+    """For each epoch: candidates asked, the share taken for positives, the mean belief and its `quantiles`.
 
+    `changed` is the share of pairs that were taken or left otherwise in the epoch before, None for the first;
+    `by_popularity` tells pairs, mean popularity and the share taken in tenths of the pairs by popularity.
     With `truth` (columns user, item, liked) also, of the pairs that it knows, `base` (the share liked),
     `precision` and `recall` of what was taken, `brier` (mean squared error of the belief), and `calibration`:
     mean belief, share liked and number of pairs in ten bins of belief.
@@ -189,20 +196,27 @@ def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, 
             truth = truth.set_column(truth.column_names.index(name), name, _alike(truth, beliefs, name))
         beliefs = beliefs.join(truth, ["user", "item"], join_type="left outer")
     epochs = beliefs["epoch"].to_numpy()
-    values = beliefs["belief"].to_numpy()
+    values, popularity = beliefs["belief"].to_numpy(), beliefs["popularity"].to_numpy()
     liked = known = np.zeros(0, bool)
     if truth is not None:
         known = np.asarray(beliefs["liked"].is_valid())
         liked = np.asarray(beliefs["liked"].fill_null(False))
-    found = []
+    found: list[dict[str, Any]] = []
+    before: pa.Table | None = None
     for epoch in np.unique(epochs):
         here = epochs == epoch
+        taken = beliefs.filter(pa.array(here)).select(["user", "item"])
+        taken = taken.append_column("taken", pa.array(values[here] >= SURE))
         entry: dict[str, Any] = {
             "epoch": int(epoch),
             "asked": int(here.sum()),
             "taken": float((values[here] >= SURE).mean()),
             "mean_belief": float(values[here].mean()),
+            "quantiles": {str(q): float(np.quantile(values[here], q)) for q in QUANTILES},
+            "changed": None if before is None else _changed(before, taken),
+            "by_popularity": _by_popularity(popularity[here], values[here]),
         }
+        before = taken
         if truth is not None:
             entry |= _judged(values[here & known], liked[here & known])
         found.append(entry)
@@ -239,6 +253,27 @@ def _judged(values: Float[np.ndarray, "n"], liked: Bool[np.ndarray, "n"]) -> dic
             for place in np.unique(bins)
         ],
     }
+
+
+def _changed(before: pa.Table, now: pa.Table) -> float | None:
+    """Share of the pairs in both that are taken in one and left in the other."""
+    both = now.join(before, ["user", "item"], join_type="inner", right_suffix="_before")
+    return _share(both["taken"].to_numpy() != both["taken_before"].to_numpy())
+
+
+def _by_popularity(
+    popularity: Int32[np.ndarray, "n"], values: Float[np.ndarray, "n"]
+) -> list[dict[str, Any]]:
+    order = np.argsort(popularity, kind="stable")
+    return [
+        {
+            "popularity": float(popularity[part].mean()),
+            "taken": float((values[part] >= SURE).mean()),
+            "pairs": len(part),
+        }
+        for part in np.array_split(order, BINS)
+        if len(part)
+    ]
 
 
 def _share(flags: Bool[np.ndarray, "n"]) -> float | None:

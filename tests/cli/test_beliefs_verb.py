@@ -30,7 +30,7 @@ def test_the_object_and_the_file_hold_all_beliefs(tacit: Tacit, audited: Path, t
     found = tacit("beliefs", audited, "--out", tmp_path / "b.parquet", "--json").json
     table = pq.read_table(tmp_path / "b.parquet")
     assert sum(entry["asked"] for entry in found["epochs"]) == len(table)
-    assert table.column_names == ["epoch", "user", "item", "belief", "score"]
+    assert table.column_names == ["epoch", "user", "item", "belief", "score", "popularity"]
 
 
 def test_a_run_without_an_audit_is_told(tacit: Tacit, place: Place) -> None:

@@ -10,7 +10,7 @@ import typer
 from tacit.cli import shared
 from tacit.cli.output import emit, say, table
 
-FIGURES = ("asked", "taken", "mean_belief")
+FIGURES = ("asked", "taken", "mean_belief", "changed")
 JUDGED = ("base", "precision", "recall", "brier")
 
 
@@ -26,6 +26,7 @@ def beliefs(
     """List what a scheme took for false negatives, by epoch.
 
     With the truth at hand also whether it was right: precision beside the base rate, recall, calibration.
+    --json adds quantiles of the belief and what was taken by the popularity of items.
     """
     from tacit.beliefs import read_beliefs, summary, truth_table
     from tacit.storage import write_parquet

@@ -35,18 +35,19 @@ from tacit.schemes.idl import IDLScheme
 from tacit.schemes.plain import BCEScheme
 from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.scheme import Scheme
-from tacit.training.optimizers import OptimizerOptions
+from tacit.training.optimizers import Name, OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 STUDY = "inverse_ml1m"
 YES = 2.0  # above it a rating is a yes
 DIM = 32
 RATES = (0.001, 0.005)
+STEPS: dict[str, Name] = {"idl-ig-explore": "sign"}  # the authors make a new Adam for every step
 BACKBONES: dict[str, BackboneConfig] = {
     "gmf": GMFConfig(dim=DIM, scale=0.01),
     "mf": MFConfig(dim=DIM, scale=0.01),
     "lightgcn": LightGCNConfig(dim=DIM),
-    "neumf": NeuMFConfig(dim=DIM, hidden=(64, 32)),
+    "neumf": NeuMFConfig(dim=DIM, perceptron_dim=4 * DIM, hidden=(128, 64, 32), dropout=0.0),
 }
 
 
@@ -117,7 +118,10 @@ def cells() -> dict[str, Work]:
     found: dict[str, Work] = {}
     for name, backbone in BACKBONES.items():
         points: dict[str, Sequence[Setting]] = {
-            scheme: [Setting(backbone, preset, OptimizerOptions("adam", rate), training) for rate in RATES]
+            scheme: [
+                Setting(backbone, preset, OptimizerOptions(STEPS.get(scheme, "adam"), rate), training)
+                for rate in RATES
+            ]
             for scheme, preset in schemes().items()
         }
         found |= Labelled(STUDY, name, split, points, range(3), chosen_by="auc", rows=rows).cells()

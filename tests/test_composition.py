@@ -29,7 +29,7 @@ from tacit.schemes.rivals.directau import Uniformity
 from tacit.schemes.rivals.dns import DNSScheme
 
 DATA = random_data(0)
-OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd")
+OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign")
 BACKBONES = {"mf": MFConfig(dim=8), "gmf": GMFConfig(dim=8), "lightgcn": LightGCNConfig(dim=8)}
 SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoice).items()} | {
     "dli-bpr": DLIScheme(objective="bpr"),

@@ -103,6 +103,7 @@ RATES = {
     "lazy-adam": 0.005,
     "adam": 0.005,
     "sgd": 0.1,
+    "sign": 0.001,
 }  # of another optimiser
 
 

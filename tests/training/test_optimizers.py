@@ -17,7 +17,7 @@ from tacit.training.optimizers import (
     set_rate,
 )
 
-NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam"]
+NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam", "sign"]
 TWINS = {
     "row-adagrad": lambda table: longhand.RowAdagrad(table, 0.1),
     "row-adam": lambda table: longhand.Adam(table, 0.1, shared=True),
@@ -69,6 +69,19 @@ def test_sparse_and_dense_gradients_give_the_same_result_where_every_row_has_one
             optimizer.step()
         results.append(parameter.detach())
     assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("dense", [False, True], ids=["sparse", "dense"])
+def test_every_step_of_sign_descent_is_the_first_of_a_fresh_adam(dense):
+    one, other = table(), table()
+    optimizer = build("sign", 0.1, [one])
+    for rows in gradients():
+        gradient = sparse(rows, split=True)
+        one.grad = gradient.to_dense() if dense else gradient
+        other.grad = gradient.to_dense()
+        optimizer.step()
+        torch.optim.Adam([other], 0.1).step()
+    torch.testing.assert_close(one.detach(), other.detach(), rtol=1e-6, atol=1e-6)
 
 
 def test_row_adagrad_does_not_move_rows_whose_dense_gradient_is_zero():
@@ -197,7 +210,7 @@ def test_sgd_takes_one_plain_step():
     assert parameter.tolist() == [[0.5, 2.0], [3.0, 5.0]]
 
 
-@pytest.mark.parametrize("name", ["row-adagrad", "row-adam", "lazy-adam", "adam", "sgd"])
+@pytest.mark.parametrize("name", ["row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign"])
 def test_a_group_learns_at_its_factor_of_the_rate(name):
     made = {}
     for factor in (1.0, 0.1):

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from tacit.errors import OptionError
 from tacit.kernels._compiled import updates as compiled
-from tacit.kernels.gradients import distinct
+from tacit.kernels.gradients import distinct, sign
 
-Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam", "sgd"]
+Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign"]
 DENSE_ROWS = 200_000
 
 
@@ -166,6 +166,23 @@ class DenseAdam(torch.optim.Adam):
         return super().step(closure)
 
 
+class SignDescent(torch.optim.Optimizer):
+    """Every entry moves by the rate against the sign of its gradient: the first step of a fresh Adam."""
+
+    def __init__(self, parameters: Iterable[Any], rate: float) -> None:
+        super().__init__(parameters, {"rate": rate})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient. Raises `OptionError` for a closure."""
+        if closure is not None:
+            raise OptionError("sign descent takes no closure")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.add_(sign(parameter.grad), alpha=-group["rate"])
+
+
 @dataclass(frozen=True)
 class OptimizerOptions:
     """Which optimiser, and its rate; "auto" and None: by backbone, scheme and size (docs/defaults.md)."""
@@ -205,4 +222,5 @@ OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
     "lazy-adam": LazyAdam,
     "adam": DenseAdam,
     "sgd": torch.optim.SGD,
+    "sign": SignDescent,
 }

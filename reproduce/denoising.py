@@ -3,7 +3,8 @@
 The log is split by time and ranked over the whole catalogue. Every scheme has two points: two strengths
 of L2, its own options being those of its preset. `random` drops as many candidates as DLI by neighbours does,
 whoever they are: what is not better than this owes nothing to its choice. The paper of DLI has no number to
-reproduce (docs/methods/dli.md).
+reproduce (docs/methods/dli.md). What judges itself selects in full after fifteen epochs, so every scheme has
+the patience to come there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.data.split import Split
 from tacit.parts.criteria import Name, Neighbour
+from tacit.parts.pool import Pool
 from tacit.presets import BackboneConfig, IDLIGScheme
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDLScheme
@@ -34,7 +36,10 @@ from tacit.types import Objective, Scored, TrainingData
 NEGATIVES = 8
 DROPPED = 0.1  # of the cells that one candidate a pair would make, as its authors have it
 SEEDS = range(3)
+PATIENCE = 20
 Loss = Literal["truncate", "reverse"]
+BY_NEIGHBOURS = ("dli-truncate-neighbour", "dli-reverse-neighbour")
+BY_CHANCE = ("dli-truncate-random", "dli-reverse-random")
 BACKBONES: dict[str, tuple[BackboneConfig, OptimizerOptions, int, tuple[float, float]]] = {
     "mf": (MFConfig(scale=0.01), OptimizerOptions("row-adagrad", 0.1), 4096, (0.003, 0.01)),
     "gmf": (GMFConfig(scale=0.01), OptimizerOptions("row-adagrad", 0.1), 4096, (0.003, 0.01)),
@@ -59,6 +64,17 @@ class Shuffled:
         values = torch.empty_like(said).flatten()
         values[key.flatten().argsort(stable=True)] = said.flatten()
         return values.view(said.shape)
+
+
+@dataclass(frozen=True)
+class PooledScheme:
+    """Plain binary cross-entropy whose candidates come from the pools of `stable`."""
+
+    l2: float = 0.0
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        return replace(BCEScheme(l2=self.l2).build(), sampler=Pool(NEGATIVES))
 
 
 @dataclass(frozen=True)
@@ -93,9 +109,9 @@ def schemes(l2: float) -> dict[str, Preset]:
 
 
 def more(l2: float) -> dict[str, Preset]:
-    """Full mode, and the other criteria; the base first."""
+    """Full mode, and the other criteria; the base first, also on the candidates that `stable` needs."""
     shared: dict[str, Any] = {"negatives": NEGATIVES, "l2": l2}
-    found: dict[str, Preset] = {"bce": BCEScheme(**shared)}
+    found: dict[str, Preset] = {"bce": BCEScheme(**shared), "bce-on-pool": PooledScheme(l2)}
     losses: tuple[Loss, Loss] = ("truncate", "reverse")
     for loss in losses:
         kinds: tuple[Name, Name] = ("loss", "neighbour")
@@ -115,21 +131,21 @@ def contest(
     backbone: str,
     split: Callable[[], Split],
     entries: Callable[[float], dict[str, Preset]] = schemes,
-    patience: int = 5,
+    **options: Any,
 ) -> dict[str, Work]:
     """Cells of one backbone."""
     config, optimizer, batch, strengths = BACKBONES[backbone]
-    training = TrainingOptions(epochs=100, batch_size=batch, patience=patience)
+    training = TrainingOptions(epochs=100, batch_size=batch, patience=PATIENCE)
     points = {
         scheme: [Setting(config, entries(l2)[scheme], optimizer, training) for l2 in strengths]
         for scheme in entries(strengths[0])
     }
-    return Contest(study, name, split, points, SEEDS).cells()
+    return Contest(study, name, split, points, SEEDS, **options).cells()
 
 
-def contests(study: str, split: Callable[[], Split], patience: int = 5) -> dict[str, Work]:
-    """Cells of all three backbones; short histories want patience, for little is learned at first."""
+def contests(study: str, split: Callable[[], Split]) -> dict[str, Work]:
+    """Cells of all three backbones, neighbours set beside chance too."""
     found: dict[str, Work] = {}
     for backbone in BACKBONES:
-        found |= contest(study, backbone, backbone, split, patience=patience)
+        found |= contest(study, backbone, backbone, split, candidates=BY_NEIGHBOURS, rivals=BY_CHANCE)
     return found

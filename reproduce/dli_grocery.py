@@ -15,7 +15,7 @@ STUDY = "dli_grocery"
 
 def cells() -> dict[str, Work]:
     """Three backbones."""
-    return contests(STUDY, split, patience=20)
+    return contests(STUDY, split)
 
 
 def split() -> Split:

@@ -98,8 +98,9 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
     cells = finished(study)
     paired = next((cell for cell in cells if cell["cell"] == f"{name}-paired"), None)
     corrected = _corrected(paired, wanted[0])
-    yield f"| scheme | seeds | {' | '.join(wanted)} | {wanted[0]} less base | 95 % interval | p (Holm) |"
-    yield "|---|--:|" + "--:|" * (len(wanted) + 1) + "---|--:|"
+    named = " | ".join(wanted)
+    yield f"| scheme | seeds | epochs | {named} | {wanted[0]} less base | 95 % interval | p (Holm) |"
+    yield "|---|--:|--:|" + "--:|" * (len(wanted) + 1) + "---|--:|"
     seeds: dict[str, list[dict[str, Any]]] = {}
     for cell in cells:
         if "scheme" in cell and cell["cell"] == f"{name}-{cell['scheme']}-seed-{cell['seed']}":
@@ -108,7 +109,8 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
     for scheme in order:
         shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
         less = _difference(paired, corrected, scheme, wanted[0])
-        yield f"| {scheme} | {len(seeds[scheme])} | {shown} | {less} |"
+        epochs = ", ".join(str(epoch) for cell in seeds[scheme] if (epoch := _epoch(cell)) is not None)
+        yield f"| {scheme} | {len(seeds[scheme])} | {epochs} | {shown} | {less} |"
 
 
 def claims(study: str, name: str, metric: str) -> Iterator[str]:
@@ -126,20 +128,26 @@ def claims(study: str, name: str, metric: str) -> Iterator[str]:
 
 
 def taken(study: str, name: str) -> Iterator[str]:
-    """Precision and recall of what was taken, beside the precision of as many by trivial rules."""
-    yield "| scheme | taken | precision | recall | highest scored | neighbours | base rate |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
+    """Precision and recall of what was taken, beside the precision of as many by trivial rules.
+
+    Counts are of all seeds, the other figures of those that took any; schemes of which none did are left out.
+    """
+    yield "| scheme | seeds that took | taken | precision | recall | highest scored | neighbours | base rate |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     seeds: dict[str, list[dict[str, Any]]] = {}
     for cell in finished(study):
-        if cell["cell"].startswith(f"{name}-") and cell.get("taken") and cell["taken"]["taken"]:
+        if cell["cell"].startswith(f"{name}-") and cell.get("taken"):
             seeds.setdefault(cell["scheme"], []).append(cell["taken"])
-    for scheme, cells in sorted(seeds.items()):
-        count, base = (mean(cell[key] for cell in cells) for key in ("taken", "base"))
-        share = mean(cell["taken"] / cell["asked"] for cell in cells)
+    for scheme, asked in sorted(seeds.items()):
+        cells = [cell for cell in asked if cell["taken"]]
+        if not cells:
+            continue
+        count, base = (mean(cell[key] for cell in asked) for key in ("taken", "base"))
+        share = mean(cell["taken"] / cell["asked"] for cell in asked)
         precision, recall = (mean(cell["scheme"][key] for cell in cells) for key in ("precision", "recall"))
         rules = (mean(cell[rule]["precision"] for cell in cells) for rule in ("highest_scored", "neighbours"))
         shown = " | ".join(f"{figure:.3f}" for figure in (precision, recall, *rules, base))
-        yield f"| {scheme} | {count:,.0f} ({share:.1%}) | {shown} |"
+        yield f"| {scheme} | {len(cells)} of {len(asked)} | {count:,.0f} ({share:.1%}) | {shown} |"
 
 
 def picture(rest: str) -> str:
@@ -155,6 +163,13 @@ def drawn(study: str, name: str) -> str:
         if cell["cell"].startswith(name) and cell["cell"].endswith("-seed-0") and cell.get("effective_rank")
     }
     return line_chart(f"{study}, {name}", "epoch", "effective rank", series)
+
+
+def _epoch(cell: dict[str, Any]) -> int | None:
+    """Epochs of the model that was judged; None of a reference."""
+    if "epoch" in cell or not cell.get("curve"):
+        return cell.get("epoch")
+    return int(max(cell["curve"], key=lambda entry: entry[1])[0])
 
 
 def _mean(cells: list[dict[str, Any]], metric: str) -> float:

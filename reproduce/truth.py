@@ -91,13 +91,20 @@ def settings() -> dict[str, Sequence[Any]]:
     """Four points of each scheme on MF, and the references, which have none.
 
     `exposed`: candidates drawn by popularity, so from what people are likelier to have seen: where the log is
-    silent about those, it says more.
+    silent about those, it says more. What judges itself selects in full after fifteen epochs, and is given
+    the patience to come there.
     """
     training = TrainingOptions(epochs=100, batch_size=2048, patience=5)
+    patient = replace(training, patience=20)
     pairwise = [(rate, l2) for rate in (0.02, 0.1) for l2 in (0.003, 0.01)]
     found: dict[str, Sequence[Any]] = {
         name: [
-            Setting(MFConfig(scale=0.01), presets(l2)[name], OptimizerOptions("row-adagrad", rate), training)
+            Setting(
+                MFConfig(scale=0.01),
+                presets(l2)[name],
+                OptimizerOptions("row-adagrad", rate),
+                patient if name.endswith("own-loss") else training,
+            )
             for rate, l2 in pairwise
         ]
         for presets in (schemes, exposed)

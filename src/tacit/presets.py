@@ -13,6 +13,7 @@ from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.backbones.neumf import NeuMFConfig
 from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
 from tacit.schemes.dli import DLIScheme
 from tacit.schemes.idl import IDLScheme, idl
@@ -46,6 +47,10 @@ class IDLIGScheme:
     temperature: float = 1.0  # scores are divided by it
     similarity: Similarity = "dot"  # of a user's and an item's vector
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        self.build()
 
     def build(self) -> Scheme:
         """The scheme of these options."""

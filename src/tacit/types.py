@@ -28,6 +28,7 @@ Need = Literal[
     "pairs",
     "vectors",
     "candidates",  # sampled, beside the target
+    "unlabelled",  # sampled ones that nobody has labelled
     "labels",  # an objective that reads the labels of candidates
     "unmined",  # candidates that no miner has chosen
     "pool",  # candidates that come again: the sampler `Pool`

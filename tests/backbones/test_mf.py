@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from helpers.tiny import batch_from, random_data, seeded
+from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.backbones.neumf import NeuMFConfig
 from tacit.errors import OptionError
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
@@ -92,6 +94,13 @@ def test_copied_rows_come_first_and_new_ones_keep_their_start(config):
 def test_a_dimension_below_one_is_refused(kind):
     with pytest.raises(OptionError, match=r"backbone\.dim must be at least 1, not 0"):
         kind(dim=0)
+
+
+@pytest.mark.parametrize("kind", [MFConfig, GMFConfig, LightGCNConfig, NeuMFConfig])
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
+def test_a_scale_that_is_not_positive_is_refused(kind, scale):
+    with pytest.raises(OptionError, match=r"backbone\.scale is a positive number"):
+        kind(scale=scale)
 
 
 def test_biases_may_learn_at_a_rate_of_their_own():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 import torch
 
 from helpers.tiny import Tiny, batch_from, batch_of, random_data, seeded
@@ -12,9 +13,10 @@ from helpers.training import Run
 from tacit.kernels.rows import Rows
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
+from tacit.recommend.serving import recommender_of
 from tacit.schemes.plain import bpr
 from tacit.scoring import score
-from tacit.types import CSR, Backbone, Items
+from tacit.types import CSR, Backbone, Items, Queries
 
 
 class BackboneContract:
@@ -38,9 +40,10 @@ class BackboneContract:
     def batch(self):
         return batch_from(self.data, 20)
 
-    def scores(self, backbone, batch=None):
+    def scores(self, backbone, batch=None, similarity="dot"):
         batch = batch or self.batch
-        return score(backbone(batch), Uniform(4).bind(self.data)(batch, seeded()), batch, BPR())
+        candidates = Uniform(4).bind(self.data)(batch, seeded())
+        return score(backbone(batch), candidates, batch, BPR(similarity=similarity))
 
     def test_keeps_its_protocol(self):
         assert isinstance(self.build(), Backbone)
@@ -110,13 +113,13 @@ class BackboneContract:
         assert len(vectors.items) == self.data.n_items
         assert vectors.users.dtype == vectors.items.dtype == torch.float32
 
-    def test_vectors_rank_as_training_scores(self):
+    @pytest.mark.parametrize("similarity", ["dot", "cosine"])
+    def test_what_is_served_ranks_as_training_scores(self, similarity):
         backbone = self.randomised()
-        scored, vectors = self.scores(backbone), backbone.vectors()
-        served = torch.einsum("qd,qcd->qc", vectors.users[self.batch.users], vectors.items[scored.items])
-        if vectors.item_bias is not None:
-            served = served + vectors.item_bias[scored.items]
-        difference = scored.scores.detach() - served
+        scored = self.scores(backbone, similarity=similarity)
+        served = recommender_of(backbone, similarity, np.zeros(self.data.n_items, np.int64))
+        found = served.score(Queries(self.batch.users.numpy()))
+        difference = scored.scores.detach() - torch.from_numpy(found).gather(1, scored.items)
         torch.testing.assert_close(difference, difference[:, :1].expand_as(difference), rtol=0, atol=1e-4)
 
     def test_vectors_are_copies(self):

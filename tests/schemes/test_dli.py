@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -391,15 +390,9 @@ def test_without_candidates_there_is_nothing_to_refine():
     assert untouched(part()(before, BCE(), NOW), before)
 
 
-@pytest.mark.parametrize("scope", ["batch", "row"])
-def test_a_rate_that_can_never_select_is_said_once(caplog, scope):
-    refiner = part(rate=0.1, growth=1.0, scope=scope)
-    with caplog.at_level(logging.WARNING):
-        for step in range(20):
-            refiner(scored_of(leaf()), BCE(), replace(NOW, step=step))
-    assert len(caplog.records) == 1
-    assert "DLI selects nothing" in caplog.text
-    assert ("scope" in caplog.text) is (scope == "row")
+def test_the_log_hears_that_nothing_is_selected_yet():
+    after = part(warmup=2.0)(scored_of(leaf()), BCE(), NOW)
+    assert after.notes["selected"] == 0
 
 
 # ------------------------------------------------------------------------------------ properties

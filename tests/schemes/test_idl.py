@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import softplus
 
-from helpers.tiny import random_data, scored_of, tiny
+from helpers.tiny import random_data, scored_of, seeded, tiny
 from helpers.training import Run, same
 from longhand import inverse
 from tacit.backbones.mf import MFConfig
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
-from tacit.parts.samplers import Nothing, Shown, Uniform
+from tacit.parts.samplers import Explicit, Nothing, Shown, Uniform
 from tacit.schemes.idl import IDL, IDLScheme, idl, soft_label
 from tacit.schemes.plain import bce
 from tacit.schemes.scheme import Scheme
@@ -140,6 +140,9 @@ def test_a_batch_agrees_with_its_longhand_twin(data):
     )}  # fmt: skip
     prior, sharpness = data.draw(shares), data.draw(powers)
     x = at(*draw["x"]).requires_grad_()
+    draw["label"] = [
+        0.0 if vague else label for label, vague in zip(draw["label"], draw["vague"], strict=True)
+    ]
     scored = cells(x, [not vague for vague in draw["vague"]], draw["label"])
     losses = BCE()(IDL(prior, sharpness, 0.0)(scored, BCE(), LATE))
     whole = (losses.labelled + losses.unlabelled).mean()
@@ -262,8 +265,27 @@ def test_dropped_candidates_keep_their_label():
 
 
 def test_temperature_reaches_the_label():
-    run = Run(WITH_NOES, MFConfig(dim=4, scale=1.0), idl(temperature=0.5, prior=0.5))
-    assert run.step.scheme.objective == BCE(0.5)
+    scheme = idl(temperature=0.5, prior=0.5, warmup=0.0)
+    run = Run(WITH_NOES, MFConfig(dim=4, scale=1.0), scheme)
+    batch = next(iter(run.loader.epoch(0, 0)))
+    _, _, before = run.step.scored(batch, run.step.scheme.sampler(batch, seeded()))
+    vectors = run.step.backbone.vectors()
+    plain = torch.einsum("qd,qcd->qc", vectors.users[batch.users], vectors.items[before.items[:, 1:]])
+    after = scheme.refiners[0](before, scheme.objective, LATE)
+    wanted = annotated(plain.flatten().double() / 0.5)
+    torch.testing.assert_close(after.labels[:, 1:].flatten().double(), wanted, rtol=0, atol=1e-5)
+
+
+def test_a_label_that_another_refiner_raised_stays():
+    raised = cells(at(-3.0, -3.0, 3.0), labels=[0.9, 0.0, 0.2])
+    found = AUTHORS(raised, BCE(), LATE).labels[:, 0].tolist()
+    assert found == pytest.approx([0.9, 0.000254, 0.999746], abs=1e-6)
+
+
+@pytest.mark.parametrize("sampler", [Nothing(), Explicit()], ids=repr)
+def test_without_unlabelled_candidates_it_is_refused(sampler):
+    with pytest.raises(SchemeError, match=r"IDL (refines sampled|asks what silence)"):
+        Scheme(sampler, BCE(), refiners=(IDL(),))
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -381,5 +403,5 @@ def test_bad_options_are_refused(options, said):
 def test_another_draw_is_refused():
     preset = IDLScheme()
     object.__setattr__(preset, "draw", "popularity")  # past the checker of types that runs under pytest
-    with pytest.raises(OptionError, match='draw is "uniform" or "impressions", not "popularity"'):
+    with pytest.raises(OptionError, match='draw cannot be "popularity": choose one of uniform, impressions'):
         preset.__post_init__()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import ClassVar
@@ -72,6 +74,44 @@ def test_parts_come_in_the_order_of_a_step():
 def test_with_keeps_the_order_of_refiners():
     first, second = Plain(name="first"), HardestK()
     assert scheme().with_(first, second).refiners == (first, second)
+
+
+def test_with_puts_who_judges_silence_before_the_miner():
+    judge, last = Plain(needs=frozenset({"unlabelled"})), Plain(name="last")
+    assert scheme().with_(HardestK(), last, judge).refiners == (judge, HardestK(), last)
+
+
+def test_who_judges_silence_after_the_miner_is_refused_with_the_mend():
+    judge = Plain(needs=frozenset({"unlabelled"}))
+    with pytest.raises(SchemeError, match=r"Plain would see only what .* put it before the miner"):
+        Scheme(Uniform(), BPR(), refiners=(HardestK(), judge))
+
+
+MISSPELT = """
+import tacit
+from tacit.parts.objectives import BPR, SampledSoftmax
+for make in (
+    lambda: tacit.bce(draw="impresions"),
+    lambda: tacit.idl(similarity="cosin"),
+    lambda: BPR(normalise="keep"),
+    lambda: SampledSoftmax(similarity="l2"),
+):
+    try:
+        make()
+    except tacit.errors.OptionError as error:
+        print(error)
+"""
+
+
+def test_a_misspelt_word_is_refused_where_no_type_checker_looks():
+    told = subprocess.run([sys.executable, "-c", MISSPELT], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == [
+        'draw cannot be "impresions"; did you mean "impressions"? choose one of uniform, popularity, '
+        "in-batch, impressions, explicit, mixed",
+        'similarity cannot be "cosin"; did you mean "cosine"? choose one of dot, cosine',
+        'normalise cannot be "keep"; did you mean "kept"? choose one of fixed, kept',
+        'similarity cannot be "l2": choose one of dot, cosine',
+    ]
 
 
 def test_with_leaves_the_scheme_it_came_from():

@@ -9,10 +9,11 @@ import pytest
 from helpers.tiny import tiny
 from helpers.training import Run
 from tacit.backbones.mf import MFConfig
+from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
 from tacit.schemes.ig import InverseGradient
 from tacit.training.alarms import Alarms
-from tacit.types import Clock, EpochEnd
+from tacit.types import Clock, EpochEnd, FitEnd
 
 YES_ONLY = tiny([(u, i) for u in range(30) for i in range(20) if (u + i) % 5 == 0], 30, 20)
 
@@ -42,6 +43,25 @@ def test_probes_that_drown_in_rounding_are_said(caplog):
     assert told.startswith(
         "epoch 1: 1.0 % of the probes of the inverse gradient changed the meta loss (0.500)"
     )
+
+
+@pytest.mark.parametrize(("shares", "told"), [([0.0, 0.0], 1), ([0.0, 0.01, 0.0], 0), ([], 0)])
+def test_a_selection_that_never_was_is_said_in_the_end(caplog, shares, told):
+    alarms = Alarms()
+    with caplog.at_level(logging.WARNING, "tacit"):
+        for number, share in enumerate(shares):
+            alarms(EpochEnd(Clock(number, 9, 0, 1), {"selected": share}, 1.0, 1, None))
+        alarms(FitEnd(Clock(len(shares), 9, 0, 1), "all epochs done"))
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == told
+    assert all(one.startswith("in 2 epochs no false negative was selected") for one in said)
+
+
+def test_a_selection_that_ends_before_its_warm_up_is_said(caplog):
+    run = Run(YES_ONLY, MFConfig(dim=4), dli(criterion="loss"))
+    with caplog.at_level(logging.WARNING, "tacit"):
+        run.fit(4, callbacks=[Alarms()])
+    assert "in 4 epochs no false negative was selected" in caplog.text
 
 
 def test_each_alarm_is_said_once(caplog):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tacit.data.graph import bipartite
 from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, initial_table
+from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.kernels.propagate import layer_mean
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
@@ -31,6 +31,7 @@ class LightGCNConfig:
     def __post_init__(self) -> None:
         if self.dim < 1:
             raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
+        check_scale(self.scale)
         if self.layers < 1:
             raise OptionError(f"backbone.layers must be at least 1, not {self.layers}: without layers use mf")
 

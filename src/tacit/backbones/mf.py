@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, initial_table
+from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.kernels.rows import Rows, take_rows
 from tacit.scoring import TableItems
 from tacit.types import Batch, Encoded, TrainingData, Vectors
@@ -26,10 +26,7 @@ class MFConfig:
     bias_rate: float = 1.0  # their learning rate, relative to that of the vectors
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
-        if not self.bias_rate > 0:
-            raise OptionError(f"backbone.bias_rate must be positive, not {self.bias_rate}")
+        _check(self.dim, self.scale, self.bias_rate)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> MF:
         """The backbone for the data's users and items, initialised from the generator."""
@@ -49,10 +46,7 @@ class GMFConfig:
     bias_rate: float = 1.0  # their learning rate, relative to that of the vectors
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise OptionError(f"backbone.dim must be at least 1, not {self.dim}")
-        if not self.bias_rate > 0:
-            raise OptionError(f"backbone.bias_rate must be positive, not {self.bias_rate}")
+        _check(self.dim, self.scale, self.bias_rate)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> MF:
         """The backbone for the data's users and items, initialised from the generator."""
@@ -61,10 +55,18 @@ class GMFConfig:
         )
 
 
+def _check(dim: int, scale: Scale, bias_rate: float) -> None:
+    if dim < 1:
+        raise OptionError(f"backbone.dim must be at least 1, not {dim}")
+    check_scale(scale)
+    if not bias_rate > 0:
+        raise OptionError(f"backbone.bias_rate must be positive, not {bias_rate}")
+
+
 class MF(nn.Module):
     """Scores are p_u . q_i (+ b_u + b_i); with `axes`, h . (p_u * q_i).
 
-    The axis weights multiply the gathered queries in training and the item vectors at export.
+    The axis weights multiply the users' side, in training and at export, which a cosine can tell apart.
     """
 
     reads: ClassVar[Literal["pairs"]] = "pairs"
@@ -104,9 +106,9 @@ class MF(nn.Module):
     @torch.no_grad()
     def vectors(self) -> Vectors:
         """Tables as they are served; user biases do not change a ranking and are left out."""
-        items = self.item_table if self.axes is None else self.item_table * self.axes
+        users = self.user_table if self.axes is None else self.user_table * self.axes
         bias = None if self.item_bias is None else self.item_bias[:, 0].clone()
-        return Vectors(self.user_table.detach().clone(), items.detach().clone(), bias)
+        return Vectors(users.detach().clone(), self.item_table.detach().clone(), bias)
 
     @torch.no_grad()
     def start_from(self, users: torch.Tensor, items: torch.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -37,6 +38,8 @@ class NeuMFConfig:
                 f"backbone.hidden holds the widths of at least one layer, not {list(self.hidden)}: "
                 "without a perceptron use gmf"
             )
+        if not 0 < self.scale < math.inf:
+            raise OptionError(f"backbone.scale is a positive number, not {self.scale}")
         if not 0 <= self.dropout < 1:
             raise OptionError(f"backbone.dropout is a share in [0, 1), not {self.dropout}")
 

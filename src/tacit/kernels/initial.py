@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from jaxtyping import Float32
 
+from tacit.errors import OptionError
+
 Scale = float | Literal["xavier"]
+
+
+def check_scale(scale: Scale) -> None:
+    """Raise `OptionError` where it is neither "xavier" nor a positive number: tables of zeros never learn."""
+    if scale != "xavier" and not (isinstance(scale, int | float) and 0 < scale < math.inf):
+        raise OptionError(f'backbone.scale is a positive number or "xavier", not {scale}')
 
 
 def initial_table(

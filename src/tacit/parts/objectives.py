@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
 from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
-def _check_temperature(temperature: float) -> None:
-    if not temperature > 0:
-        raise OptionError(f"temperature must be positive, not {temperature}")
+def _check(objective: BCE | BPR | SampledSoftmax | CatalogueSoftmax | PositiveOnly) -> None:
+    check_choices(objective)
+    if not objective.temperature > 0:
+        raise OptionError(f"temperature must be positive, not {objective.temperature}")
 
 
 def _kept(scored: Scored) -> Bool[Tensor, "Q C"]:
@@ -29,8 +31,10 @@ def _kept(scored: Scored) -> Bool[Tensor, "Q C"]:
 
 
 def _counted(scored: Scored) -> Bool[Tensor, "Q C"]:
-    """Cells that are candidates at all: padding and accidental hits arrive observed with weight zero."""
-    return _kept(scored) | ~scored.observed
+    """Targets, and cells that are candidates at all: padding and hits arrive observed with weight zero."""
+    counted = _kept(scored) | ~scored.observed
+    counted[:, 0] = True
+    return counted
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class BCE:
     catalogue: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
+        _check(self)
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -92,7 +96,7 @@ class BPR:
     catalogue: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
+        _check(self)
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -143,7 +147,7 @@ class SampledSoftmax:
     catalogue: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
+        _check(self)
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -185,7 +189,7 @@ class CatalogueSoftmax:
     catalogue: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
+        _check(self)
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -209,7 +213,7 @@ class PositiveOnly:
     catalogue: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
+        _check(self)
 
     def bind(self, data: TrainingData) -> Self:
         return self

@@ -7,7 +7,6 @@ equations. The losses (4)-(12) are those of the objectives, which read what this
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
@@ -32,7 +31,6 @@ from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Sco
 
 STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
 NOTED = 8  # steps from one whose choice is noted in the log to the next, one an epoch at least
-_log = logging.getLogger("tacit")
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class DLI:
     """Probable false negatives are dropped, or count as positives; applied before anything mines.
 
     A refiner. It writes the strengths rho (3) of what it selects into log weights, log(1 - rho), or labels.
+    Raises `OptionError` for shares outside [0, 1], negative times, and a gate on a criterion from outside.
     """
 
     loss: Literal["truncate", "reverse"] = "truncate"  # the selected are dropped, or turned positive
@@ -79,9 +78,9 @@ class DLI:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Sampled candidates, such as no miner chose where the model judges itself; a pool for memory."""
+        """Unlabelled candidates, such as no miner chose where the model judges itself; a pool for memory."""
         criterion = named(self.criterion)
-        needs: set[Need] = {"candidates"}
+        needs: set[Need] = {"unlabelled"}
         if self.loss == "reverse":
             needs.add("labels")
         if criterion.own:
@@ -119,12 +118,13 @@ class DLI:
         return rate, warmup, growth
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
-        share = self.share(clock)
-        if share == 0 or scored.others.shape[-1] == 0:
+        if scored.others.shape[-1] == 0:
             return scored
+        share = self.share(clock)
+        if share == 0:
+            return replace(scored, notes=scored.notes | {"selected": torch.zeros(())})
         alive = ~scored.observed.numpy() & (scored.log_weights.numpy() > -np.inf)
         valid = torch.from_numpy(alive[:, 1:])
-        self._warn_of_a_low_rate(valid, clock)
         with torch.no_grad():
             cells, strengths = self._selected(scored, objective, valid, share)
             notes = scored.notes
@@ -200,19 +200,6 @@ class DLI:
         if isinstance(objective, CandidateObjective):
             return 0
         return int(self.loss == "reverse" or not isinstance(objective, BPR))
-
-    def _warn_of_a_low_rate(self, valid: Tensor, clock: Clock) -> None:
-        """Once, at the step on which the ramp ends."""
-        rate, warmup, growth = self.course
-        if clock.step != math.ceil((warmup + growth) * clock.steps_per_epoch):
-            return
-        cells = count_of(valid) if self.scope == "batch" else int(valid.sum(1).max())
-        if math.floor(rate * cells + 1e-9) == 0:
-            _log.warning(
-                "DLI selects nothing: %g of %d candidates is less than one; raise rate, negatives or "
-                "training.batch_size%s",
-                *(rate, cells, "" if self.scope == "batch" else ', or use scope = "batch"'),
-            )
 
 
 @dataclass(frozen=True)

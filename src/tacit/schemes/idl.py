@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
@@ -43,15 +44,16 @@ class IDL:
     """A refiner: writes (10), detached, into the labels of unlabelled candidates; BCE on them is (7).
 
     With the authors' prior of .5 and no warm-up, positive-only data are all labelled yes in the end, and with
-    explicit noes half of the catalogue is. Notes for the log: mean p of the unlabelled candidates, and the
-    share with p > 1/2.
+    explicit noes half of the catalogue is. A label that another refiner raised above (10) stays. Notes for
+    the log: mean p of the unlabelled candidates, and the share with p > 1/2. Raises `OptionError` for a prior
+    outside (0, 1), a sharpness that is not positive, or a negative warm-up.
     """
 
     prior: float = 0.1  # of a yes among unlabelled pairs; the authors' is .5
     sharpness: float = 2.0  # power of the losses whose ratio is the label
     warmup: float = 1.0  # epochs in which unlabelled pairs are noes; the authors' is 0
     slot: ClassVar[Slot] = "refiner"
-    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss", "unlabelled"})
 
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
@@ -83,7 +85,7 @@ class IDL:
         if not self.starts(clock):
             return scored
         losses = objective.under(logits, 1), objective.under(logits, 0)
-        label = soft_label(*losses, self.prior, self.sharpness)
+        label = soft_label(*losses, self.prior, self.sharpness).maximum(scored.labels)
         return replace(scored, labels=torch.where(unlabelled, label, scored.labels))
 
 
@@ -102,8 +104,8 @@ class IDLScheme:
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
 
     def __post_init__(self) -> None:
-        if self.draw not in ("uniform", "impressions"):
-            raise OptionError(f'draw is "uniform" or "impressions", not "{self.draw}"')
+        check_choices(self)
+        self.build()
 
     def build(self) -> Scheme:
         """The scheme of these options."""

@@ -33,7 +33,8 @@ class InverseGradient:
     way. `rule` "gradient" (15): one step of the optimiser on g_L + s g_U; "explore" (16), the authors': the
     parameters go where the probe was best, and the optimiser steps on the meta loss there; from the labelled
     pairs of the batch nothing is learned. Notes for the log: the meta loss, the shares of the decisions, and
-    of probes whose outcome is rounding.
+    of probes whose outcome is rounding. Raises `OptionError` for words that are no choice, lengths that are
+    not positive, and options of one way to decide beside another.
     """
 
     decide: Literal["dot", "probe"] = "dot"  # by a product of gradients, or by steps either way
@@ -45,7 +46,7 @@ class InverseGradient:
     judge: Literal["sampled", "labelled"] = "sampled"  # meta loss with sampled noes, or of labelled pairs
     warmup: float = 1.0  # epochs of ordinary steps
     slot: ClassVar[Slot] = "update"
-    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss", "unlabelled"})
     needs_meta: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
@@ -59,6 +60,9 @@ class BPRScheme:
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
     l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
 
+    def __post_init__(self) -> None:
+        check_choices(self)
+
     def build(self) -> Scheme:
         """The scheme of these options."""
         sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
@@ -78,6 +82,9 @@ class BCEScheme:
     similarity: Similarity = "dot"  # of a user's and an item's vector
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
     l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -99,6 +106,9 @@ class SampledSoftmaxScheme:
     correction: bool = False  # subtract log q, for an unbiased estimate of the catalogue softmax
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
+    def __post_init__(self) -> None:
+        check_choices(self)
+
     def build(self) -> Scheme:
         """The scheme of these options."""
         sampler = _sampler(self.draw, self.negatives, self.power, self.shared)
@@ -114,6 +124,9 @@ class SoftmaxScheme:
     temperature: float = 0.1  # scores are divided by it
     similarity: Similarity = "cosine"  # of a user's and an item's vector
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     def build(self) -> Scheme:
         """The scheme of these options."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from tacit.parts.miners import HardestK
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
-from tacit.parts.samplers import Nothing
+from tacit.parts.samplers import Explicit, Nothing
 from tacit.parts.updates import Descent
 from tacit.types import (
     CandidateObjective,
@@ -57,10 +57,16 @@ class Scheme:
                     f"{_name(part)} asks for a loss of each candidate, and {_name(self.objective)} has none: "
                     "use bce"
                 )
-            if "candidates" in part.needs and (self.objective.catalogue or isinstance(drawing, Nothing)):
+            sampled = {"candidates", "unlabelled"} & part.needs
+            if sampled and (self.objective.catalogue or isinstance(drawing, Nothing)):
                 raise SchemeError(
                     f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
                     "use bce, bpr or sampled-softmax"
+                )
+            if "unlabelled" in part.needs and isinstance(drawing, Explicit):
+                raise SchemeError(
+                    f"{_name(part)} asks what silence means, and all candidates of {_name(drawing)} are "
+                    "explicit noes: draw others, or drop the part"
                 )
             if "labels" in part.needs and getattr(self.objective, "one_target", False):
                 raise SchemeError(
@@ -93,6 +99,12 @@ class Scheme:
                     f"{_name(part)} needs meta batches, and the update rule {_name(self.update)} asks for "
                     "none: use one that does, or drop the part"
                 )
+        for part in self.refiners[_first_miner(self.refiners) :]:
+            if "unlabelled" in part.needs:
+                raise SchemeError(
+                    f"{_name(part)} would see only what the miner HardestK has left: put it before the "
+                    "miner, as with_ does"
+                )
         names = [regulariser.name for regulariser in self.regularisers]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
@@ -113,7 +125,7 @@ class Scheme:
         return self.sampler.sampler if isinstance(self.sampler, Latent) else self.sampler
 
     def with_(self, *parts: Part) -> Scheme:
-        """A scheme with more parts. Tuples grow; an update replaces `Descent` only.
+        """A scheme with more parts. Tuples grow, judges before miners; an update replaces `Descent` only.
 
         Raises `SchemeError` for a second sampler, objective or update.
         """
@@ -122,7 +134,8 @@ class Scheme:
             name = TUPLES.get(part.slot, part.slot)
             held = changes.get(name, getattr(self, name))
             if part.slot in TUPLES:
-                changes[name] = (*held, part)
+                place = _first_miner(held) if "unlabelled" in part.needs else len(held)
+                changes[name] = (*held[:place], part, *held[place:])
             elif part.slot == "update" and isinstance(held, Descent):
                 changes[name] = part
             else:
@@ -188,6 +201,10 @@ class Scheme:
             )
         if self.transforms and isinstance(backbone, PairScorer):
             raise SchemeError(f"{_name(self.transforms[0])} needs vectors, and {_name(backbone)} has none")
+
+
+def _first_miner(parts: Sequence[Part]) -> int:
+    return next((place for place, part in enumerate(parts) if isinstance(part, HardestK)), len(parts))
 
 
 def _name(part: object) -> str:

@@ -49,14 +49,24 @@ ALARMS = (
 
 
 class Alarms:
-    """Warns of a note that is out of bounds, once each."""
+    """Warns of a note that is out of bounds, once each, and in the end of a selection that never was."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
+        self._selected: float | None = None
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
+        if isinstance(event, FitEnd) and self._selected == 0:
+            _log.warning(
+                "in %d epochs no false negative was selected, so this was the plain loss: lower "
+                "scheme.warmup, scheme.growth or scheme.gate, raise scheme.rate, or train longer "
+                "(training.patience, training.epochs)",
+                event.clock.epoch,
+            )
         if not isinstance(event, EpochEnd):
             return None
+        if "selected" in event.terms:
+            self._selected = max(self._selected or 0.0, event.terms["selected"])
         for alarm in ALARMS:
             value = event.terms.get(alarm.note, 0.0)
             if value > alarm.bound and alarm.note not in self._said:

@@ -132,7 +132,7 @@ def taken(study: str, name: str) -> Iterator[str]:
 
     Counts are of all seeds, the other figures of those that took any; schemes of which none did are left out.
     """
-    yield "| scheme | seeds that took | taken | precision | recall | highest scored | neighbours | base rate |"
+    yield "| scheme | seeds | taken | precision | recall | highest scored | neighbours | base rate |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     seeds: dict[str, list[dict[str, Any]]] = {}
     for cell in finished(study):

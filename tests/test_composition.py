@@ -36,6 +36,14 @@ SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoi
     "dli-softmax": DLIScheme(objective="sampled-softmax"),
     "dli-reverse": DLIScheme(loss="reverse"),
 }
+FORMS: dict[str, Any] = {
+    "graph-filter": DLIScheme(criterion="graph-filter"),
+    "stable": DLIScheme(criterion="stable", pool=8, warmup=0.0),
+    "latent": DLIScheme(latent=0.3, best=2),
+    "impressions": IDLScheme(draw="impressions", warmup=0.0),
+    "judged by impressions": IDLIGScheme(draw="impressions", warmup=0.0),
+    "popularity, corrected": SampledSoftmaxScheme(negatives=4, draw="popularity", correction=True),
+}
 PARTS: dict[str, Any] = {
     "alone": None,
     "directspec": DirectSpec(),
@@ -103,6 +111,13 @@ def test_every_part_that_a_configuration_may_add_is_among_them():
 def test_a_legal_cell_trains_on_every_backbone_with_every_optimiser(scheme, part):
     for backbone, optimizer in itertools.product(BACKBONES.values(), OPTIMIZERS):
         train(backbone, composed(SCHEMES[scheme], PARTS[part]), optimizer)
+
+
+@pytest.mark.parametrize("optimizer", ["row-adagrad", "adam"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("scheme", FORMS)
+def test_every_form_of_a_scheme_trains_on_every_backbone(scheme, backbone, optimizer):
+    train(BACKBONES[backbone], FORMS[scheme].build(), optimizer)
 
 
 @pytest.mark.parametrize(("scheme", "part"), sorted(REFUSED))

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from tacit.gathering import DataOptions
     from tacit.presets import idl_ig
     from tacit.run import Run, load
+    from tacit.schemes.directspec import directspec, directspec_plus
     from tacit.schemes.dli import dli
     from tacit.schemes.idl import idl
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
+    from tacit.schemes.rivals.adt import r_ce, t_ce
+    from tacit.schemes.rivals.contrastive import bsl, ccl, label_smoothing
+    from tacit.schemes.rivals.directau import directau
+    from tacit.schemes.rivals.dns import dns
     from tacit.schemes.scheme import Scheme
     from tacit.training.optimizers import OptimizerOptions
     from tacit.training.options import TrainingOptions
@@ -41,17 +46,26 @@ _HOME = {
     "TrainingOptions": "tacit.training.options",
     "bce": "tacit.schemes.plain",
     "bpr": "tacit.schemes.plain",
+    "bsl": "tacit.schemes.rivals.contrastive",
+    "ccl": "tacit.schemes.rivals.contrastive",
     "compare": "tacit.evaluation.compare",
+    "directau": "tacit.schemes.rivals.directau",
+    "directspec": "tacit.schemes.directspec",
+    "directspec_plus": "tacit.schemes.directspec",
     "dli": "tacit.schemes.dli",
+    "dns": "tacit.schemes.rivals.dns",
     "evaluate": "tacit.api",
     "fit": "tacit.api",
     "idl": "tacit.schemes.idl",
     "idl_ig": "tacit.presets",
+    "label_smoothing": "tacit.schemes.rivals.contrastive",
     "load": "tacit.run",
+    "r_ce": "tacit.schemes.rivals.adt",
     "sampled_softmax": "tacit.schemes.plain",
     "simulate": "tacit.data.synthetic",
     "softmax": "tacit.schemes.plain",
     "split": "tacit.data.split",
+    "t_ce": "tacit.schemes.rivals.adt",
 }
 
 __version__ = "0.1.0"
@@ -70,17 +84,26 @@ __all__ = [
     "TrainingOptions",
     "bce",
     "bpr",
+    "bsl",
+    "ccl",
     "compare",
+    "directau",
+    "directspec",
+    "directspec_plus",
     "dli",
+    "dns",
     "evaluate",
     "fit",
     "idl",
     "idl_ig",
+    "label_smoothing",
     "load",
+    "r_ce",
     "sampled_softmax",
     "simulate",
     "softmax",
     "split",
+    "t_ce",
 ]
 
 

@@ -253,11 +253,13 @@ class Losses:
 
     `unlabelled_share`: of the cells that the mean is over, the share of the unlabelled ones. A part of the
     loss divided by its share is the mean over its own cells. None: each part is such a mean already.
+    `notes` are numbers for the log.
     """
 
     labelled: Float[Tensor, "Q"]
     unlabelled: Float[Tensor, "Q"] | None = None
     unlabelled_share: Float[Tensor, ""] | None = None
+    notes: dict[str, Tensor] = field(default_factory=dict)
 
     def items(self) -> Iterator[tuple[str, Tensor]]:
         """(name, tensor) of the parts that are there."""

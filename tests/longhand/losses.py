@@ -28,16 +28,19 @@ def bce(
     return total / number
 
 
-def bpr(targets: Row, others: list[Row], weights: list[Row], labels: list[Row]) -> float:
-    total, number = 0.0, 0
+def bpr(
+    targets: Row, others: list[Row], weights: list[Row], labels: list[Row], *, kept: bool = False
+) -> float:
+    """`kept`: over the weight that is left, at least 1."""
+    total, number = 0.0, 0.0
     for target, row, row_weights, row_labels in zip(targets, others, weights, labels, strict=True):
         untreated = [score for score, label in zip(row, row_labels, strict=True) if label == 0]
         for score, weight, label in zip(row, row_weights, row_labels, strict=True):
-            number += 1
+            number += weight * (1 - label) if kept else 1
             total += weight * (1 - label) * softplus(score - target)
             if label > 0 and untreated:
                 total += label * sum(softplus(other - score) for other in untreated) / len(untreated)
-    return total / number
+    return total / max(number, 1)
 
 
 def sampled_softmax(target: float, row: Row, weights: Row, labels: Row) -> float:

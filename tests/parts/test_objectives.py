@@ -256,6 +256,8 @@ def test_a_softmax_row_without_a_valid_candidate_is_left_out_of_the_mean(promote
         return SampledSoftmax()(scored_of(table[rows], **told))
 
     assert mean(of([0, 1, 2], at)) == pytest.approx(mean(of([0, 2], at)), abs=1e-12)
+    assert of([0, 1, 2], at).notes["left_out"] == pytest.approx(1 / 3)
+    assert not of([0, 2], at).notes
     whole = torch.autograd.grad(of([0, 1, 2], at).labelled.sum() / 3, at)[0]
     rest = torch.autograd.grad(of([0, 2], at).labelled.sum() / 2, at)[0]
     torch.testing.assert_close(whole, rest, rtol=0, atol=1e-12)
@@ -299,20 +301,41 @@ rows_of = st.lists(st.floats(-6, 6), min_size=3, max_size=3)
 shares = st.lists(st.sampled_from([0.0, 0.0, 0.3, 0.5, 0.9]), min_size=3, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(target=st.floats(-6, 6), row=rows_of, rho=shares, reverse=st.booleans())
-def test_every_objective_equals_its_longhand(target, row, rho, reverse):
+def test_every_softmax_equals_its_longhand(target, row, rho, reverse):
     at = tensor([[target, *row]])
     labels = tensor([[1.0, *(rho if reverse else [0.0] * 3)]])
     kept = [1.0] * 3 if reverse else [1 - share for share in rho]
     scored = scored_of(at, labels=labels, log_weights=tensor([[1.0, *kept]]).log())
     shown = rho if reverse else [0.0] * 3
-    assert mean(BCE()(scored)) == pytest.approx(longhand.bce([target], [row], [kept], [shown]), abs=1e-9)
-    assert mean(BPR()(scored)) == pytest.approx(longhand.bpr([target], [row], [kept], [shown]), abs=1e-9)
     expected = longhand.sampled_softmax(target, row, kept, shown)
     assert mean(SampledSoftmax()(scored)) == pytest.approx(expected, abs=1e-9)
     expected = longhand.joint_softmax(target, row, kept, shown)
     assert mean(SampledSoftmax(joint=True)(scored)) == pytest.approx(expected, abs=1e-9)
+
+
+batches = st.lists(st.tuples(st.floats(-6, 6), rows_of, shares), min_size=1, max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(batch=batches, reverse=st.booleans(), normalise=st.sampled_from(["fixed", "kept"]))
+def test_a_batch_of_pairs_equals_its_longhand(batch, reverse, normalise):
+    kept_alone = normalise == "kept" and not reverse
+    targets, rows, rho = (list(column) for column in zip(*batch, strict=True))
+    nothing = [[0.0] * 3 for _ in rows]
+    kept = [[1 - share for share in shares] for shares in (nothing if reverse else rho)]
+    shown = rho if reverse else nothing
+    scored = scored_of(
+        tensor([[target, *row] for target, row in zip(targets, rows, strict=True)]),
+        labels=tensor([[1.0, *row] for row in shown]),
+        log_weights=tensor([[1.0, *row] for row in kept]).log(),
+    )
+    by = normalise if kept_alone else "fixed"
+    expected = longhand.bce(targets, rows, kept, shown, kept=kept_alone)
+    assert mean(BCE(normalise=by)(scored)) == pytest.approx(expected, abs=1e-9)
+    expected = longhand.bpr(targets, rows, kept, shown, kept=kept_alone)
+    assert mean(BPR(normalise=by)(scored)) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("objective", [SampledSoftmax(), BPR()], ids=repr)

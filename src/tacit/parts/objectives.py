@@ -160,9 +160,9 @@ class SampledSoftmax:
             if bool(weighted.detach().sum().isnan()):  # +inf dropped, or a NaN
                 weighted = _weighted(logits, scored.log_weights)
             first = torch.zeros(len(weighted), dtype=torch.int64)
-            return Losses(_over_rows_that_count(cross_entropy(weighted, first, reduction="none"), scored))
+            return _over_rows_that_count(cross_entropy(weighted, first, reduction="none"), scored)
         if self.joint:
-            return Losses(_over_rows_that_count(_soft_cross_entropy(logits, scored), scored))
+            return _over_rows_that_count(_soft_cross_entropy(logits, scored), scored)
         target, others = logits[:, 0], logits[:, 1:]
         mass = scored.log_weights[:, 1:] + torch.log1p(-share)
         rest = _weighted(others, mass).logsumexp(1)
@@ -172,7 +172,7 @@ class SampledSoftmax:
         loss = torch.logaddexp(rest, target) - target
         weights = torch.where(promoted, share * scored.log_weights[:, 1:].exp(), 0.0)
         loss = (loss + torch.where(promoted, weights * own, 0.0).sum(1)) / (1 + weights.sum(1))
-        return Losses(_over_rows_that_count(loss, scored))
+        return _over_rows_that_count(loss, scored)
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -238,17 +238,21 @@ def _soft_cross_entropy(logits: Tensor, scored: Scored) -> Float[Tensor, "Q"]:
     return weighted.logsumexp(1) - wanted.sum(1) / labels.sum(1)
 
 
-def _over_rows_that_count(loss: Tensor, scored: Scored) -> Tensor:
+def _over_rows_that_count(loss: Tensor, scored: Scored) -> Losses:
     """Rows scaled so that their mean is the one over rows that have a candidate beside the target.
 
     One that has none costs exactly 0, so only rows that do are looked at, and none where nothing is dropped.
+    Where any is left out the note `left_out` tells the share.
     """
     empty = (loss.detach() == 0).nonzero()[:, 0]
     if len(empty) == 0 or scored.log_weights.stride(0) == 0:
-        return loss
+        return Losses(loss)
     candidates = (scored.log_weights[empty, 1:] > -torch.inf) | ~scored.observed[empty, 1:]
     left_out = int((~candidates.any(1)).sum())
-    return loss * (len(loss) / max(len(loss) - left_out, 1)) if left_out else loss
+    if not left_out:
+        return Losses(loss)
+    share = torch.tensor(left_out / len(loss))
+    return Losses(loss * (len(loss) / max(len(loss) - left_out, 1)), notes={"left_out": share})
 
 
 def _any_positive(share: Tensor) -> bool:

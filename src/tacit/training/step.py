@@ -59,7 +59,7 @@ class Step(nn.Module):
         rows = {name: batch.weights * loss / len(batch) for name, loss in losses.items()}
         regularisers = () if plain else scheme.regularisers
         scalars = {part.name: part(encoded, batch, candidates) for part in regularisers}
-        return Terms(rows, scalars, losses.unlabelled_share, scored.notes)
+        return Terms(rows, scalars, losses.unlabelled_share, scored.notes | losses.notes)
 
     def scored(self, batch: Batch, candidates: Candidates) -> tuple[Encoded, Candidates, Scored]:
         """What refiners get: the scores of the batch; the vectors and candidates that they are made of."""

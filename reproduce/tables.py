@@ -59,7 +59,7 @@ def rewrite(page: Path, *, write: bool) -> bool:
 
 def table(name: str) -> Iterator[str]:
     """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR, contest/STUDY/NAME/METRIC,METRIC,
-    claims/STUDY/NAME/METRIC, taken/STUDY/NAME; or a plot, ranks/STUDY/NAME.
+    claims/STUDY/NAME/METRIC, taken/STUDY/NAME, epochs/STUDY; or a plot, ranks/STUDY/NAME.
     """
     kind, _, rest = name.partition("/")
     if kind == "ranks":
@@ -74,6 +74,8 @@ def table(name: str) -> Iterator[str]:
         return figures(rest)
     if kind == "curves":
         return curves(rest)
+    if kind == "epochs":
+        return epochs(rest)
     return points(rest)
 
 
@@ -158,7 +160,7 @@ def picture(rest: str) -> str:
 def drawn(study: str, name: str) -> str:
     """The effective rank of the embeddings over epochs, of the first seed of each scheme."""
     series = {
-        cell["cell"].removeprefix(f"{name}-").removesuffix("-seed-0"): cell["effective_rank"]
+        cell["cell"].removesuffix("-seed-0").removeprefix(f"{name}-"): cell["effective_rank"]
         for cell in finished(study)
         if cell["cell"].startswith(name) and cell["cell"].endswith("-seed-0") and cell.get("effective_rank")
     }
@@ -177,7 +179,10 @@ def _mean(cells: list[dict[str, Any]], metric: str) -> float:
 
 
 def _spread(cells: list[dict[str, Any]], metric: str) -> str:
-    values = [cell[metric]["mean"] for cell in cells]
+    return _about([cell[metric]["mean"] for cell in cells])
+
+
+def _about(values: list[float]) -> str:
     return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
@@ -206,6 +211,23 @@ def curves(study: str) -> Iterator[str]:
             step = -(-len(curve) // 10)
             shown = curve[step - 1 :: step]
             yield f"- {cell['cell']}: " + ", ".join(f"{epoch}: {recall:.4f}" for epoch, recall, _ in shown)
+
+
+def epochs(study: str) -> Iterator[str]:
+    """What cells of fixed epochs read at them: mean and standard deviation over seeds."""
+    yield "| run | epochs | seeds | recall@20 | ndcg@20 | effective rank |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for cell in finished(study):
+        run, fixed, _ = cell["cell"].partition("-seed-")
+        if fixed and "scheme" not in cell and cell.get("curve"):
+            runs.setdefault(run, []).append(cell)
+    for run, cells in sorted(runs.items()):
+        ranks = [dict(cell["effective_rank"]) for cell in cells]
+        for at in zip(*(cell["curve"] for cell in cells), strict=True):
+            recall, ndcg = (_about([float(entry[place]) for entry in at]) for place in (1, 2))
+            rank = mean(held[at[0][0]] for held in ranks)
+            yield f"| {run} | {at[0][0]} | {len(cells)} | {recall} | {ndcg} | {rank:.2f} |"
 
 
 def points(pair: str) -> Iterator[str]:

@@ -87,8 +87,7 @@ def spectrum_of(matrix: Float[np.ndarray, "n d"], *, centred: bool = False) -> S
     """The spectrum of a matrix, or of it less its mean row. Raises `DataError` where it is not finite."""
     if not all(np.isfinite(block).all() for block in _blocks(matrix)):
         raise DataError(
-            "the vectors hold NaN or infinity and have no spectrum: training has diverged; train again with a "
-            "lower rate"
+            "the vectors hold NaN or infinity and have no spectrum: training has diverged; use a lower rate"
         )
     gram, dim = np.zeros((matrix.shape[1], matrix.shape[1])), matrix.shape[1]
     mean = matrix.mean(0, dtype=np.float64) if centred else np.zeros(dim)

@@ -60,11 +60,13 @@ def self_paced(
 
 @dataclass(frozen=True)
 class DirectSpec:
-    """A transform that balances users against users and items against items of the batch: (1) or (4)-(7).
+    """A transform that balances users against users and items against items of the batch.
 
-    Queries (Q, 1, d) and local items (R, d) keep their shapes; candidates that are not balanced are
-    normalised. `temperature` multiplies the cosine; by default 3 + ln(n / 256) of n balanced rows, so that a
-    row's weight on itself stays as n grows. `gap` lowers it for pairs with a common neighbour, (10) and (11).
+    Equation (1), or (4) to (7). Queries (Q, 1, d) and local items (R, d) keep their shapes; candidates that
+    are not balanced are normalised. `temperature` multiplies the cosine; by default 3 + ln(n / 256) of n
+    balanced rows, so that a row's weight on itself stays as n grows. `gap` lowers it for pairs with a common
+    neighbour, (10) and (11).
+
     Between `iterations` the softmax form makes rows as long as one again, which (5) asks for (a row under a
     hundredth is multiplied by a hundred, so that gradients stay bounded); the linear form does not.
 
@@ -186,7 +188,10 @@ def _drawn(others: Int[Tensor, "*candidates"], valid: Bool[Tensor, "Q M"] | None
 
 @dataclass(frozen=True)
 class DirectSpecScheme:
-    """Linear DirectSpec (arXiv 2406.12032v1), (1): an all-pass filter, positives only."""
+    """Linear DirectSpec (arXiv 2406.12032v1): an all-pass filter, positives only.
+
+    Equation (1). `build` raises `OptionError` for an option out of range.
+    """
 
     use: Literal["directspec"] = "directspec"
     alpha: float = 0.8  # strength; divided by the number of rows
@@ -196,14 +201,17 @@ class DirectSpecScheme:
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
-        """The scheme of these options. Raises `OptionError` for one out of range."""
+        """The scheme of these options."""
         options = {name: getattr(self, name) for name in ("alpha", "iterations", "repeats", "shrink")}
         return _scheme(DirectSpec("linear", **options), self.l2)
 
 
 @dataclass(frozen=True)
 class DirectSpecPlusScheme:
-    """DirectSpec+ (arXiv 2406.12032), (4)-(11): self-paced balancing by a softmax, positives only."""
+    """DirectSpec+ (arXiv 2406.12032): self-paced balancing by a softmax, positives only.
+
+    Equations (4) to (11). `build` raises `OptionError` for an option out of range.
+    """
 
     use: Literal["directspec-plus"] = "directspec-plus"
     alpha: float = 0.8  # strength
@@ -216,7 +224,7 @@ class DirectSpecPlusScheme:
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def build(self) -> Scheme:
-        """The scheme of these options. Raises `OptionError` for one out of range."""
+        """The scheme of these options."""
         options = {name: value for name, value in vars(self).items() if name not in ("use", "l2")}
         return _scheme(DirectSpec("softmax", **options), self.l2)
 

@@ -36,7 +36,7 @@ class DNSScheme:
             )
 
     def build(self) -> Scheme:
-        """The scheme of these options. Raises `OptionError` for one out of range."""
+        """The scheme of these options."""
         return Scheme(
             Uniform(self.negatives),
             BPR(),

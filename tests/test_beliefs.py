@@ -20,6 +20,7 @@ from tacit.parts.miners import HardestK
 from tacit.parts.samplers import Popularity, Uniform
 from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.training.step import Step
 from tacit.types import Clock, EpochEnd, Need, Slot
 
@@ -108,11 +109,12 @@ def audited(scheme: tacit.Scheme, **options: Any) -> pa.Table:
     return trace.tables[100]
 
 
-@pytest.mark.parametrize("scheme", [dli(), idl()], ids=["dli", "idl"])
-def test_a_miner_changes_no_belief(scheme):
+@pytest.mark.parametrize("part", [HardestK(2), ReweightedLoss(), TruncatedLoss()], ids=str)
+@pytest.mark.parametrize("scheme", [dli(objective="bce"), idl()], ids=["dli", "idl"])
+def test_a_part_that_judges_no_unlabelled_item_changes_no_belief(scheme, part):
     found = audited(scheme)
     assert max(found["belief"].to_pylist()) > 0
-    assert audited(scheme.with_(HardestK(2))).equals(found)
+    assert audited(scheme.with_(part)).equals(found)
 
 
 def test_a_mined_scheme_is_audited_while_it_trains(tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +14,15 @@ import torch
 
 import tacit
 from helpers.tiny import scored_of
-from tacit.beliefs import BeliefTrace, belief, read_beliefs, summary, truth_table
-from tacit.errors import DataError, OptionError
+from tacit.beliefs import BeliefTrace, belief, judging, read_beliefs, summary, truth_table
+from tacit.errors import DataError, OptionError, SchemeError
+from tacit.parts.miners import HardestK
+from tacit.parts.samplers import Popularity, Uniform
 from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.training.step import Step
+from tacit.types import Clock, EpochEnd, Need, Slot
 
 
 def log() -> pa.Table:
@@ -79,9 +85,101 @@ def test_belief_is_the_label_or_the_share_of_weight_taken():
     assert found[0].tolist() == pytest.approx([1.0, 0.3, 1.0, 0.75, 0.0])
 
 
-def test_a_scheme_without_refiners_has_nothing_to_audit(tmp_path):
-    with pytest.raises(OptionError, match="has no refiner"):
-        fit(tmp_path / "run", scheme="bpr", training={"audit": 1})
+@pytest.mark.parametrize("scheme", ["bpr", "dns", "t-ce", "r-ce"])
+def test_a_scheme_that_judges_no_unlabelled_item_has_nothing_to_audit(scheme, tmp_path):
+    with pytest.raises(
+        OptionError, match="no refiner that judges unlabelled items: leave it out, or use dli"
+    ):
+        fit(tmp_path / "run", scheme=scheme, training={"audit": 1})
+
+
+def test_a_trace_of_a_scheme_that_judges_nothing_is_refused_before_training():
+    data, seen = tacit.Interactions.read(log()), []
+    with pytest.raises(SchemeError, match=r"nothing to audit: .* leave the audit out, or use dli or idl"):
+        fit(scheme="dns", callbacks=[seen.append, BeliefTrace(data, data.user_ids, data.item_ids)])
+    assert seen == []
+
+
+def audited(scheme: tacit.Scheme, **options: Any) -> pa.Table:
+    """Beliefs of a scheme on a backbone that has not been trained, late in training."""
+    data = tacit.Interactions.read(log())
+    trace = BeliefTrace(data, data.user_ids, data.item_ids, **options)
+    step = Step(tacit.MFConfig(dim=4).build(data, torch.Generator().manual_seed(0)), scheme.bind(data))
+    trace(EpochEnd(Clock(99, 100, 9999, 100), {}, 0.0, 1, step))
+    return trace.tables[100]
+
+
+@pytest.mark.parametrize("part", [HardestK(2), ReweightedLoss(), TruncatedLoss()], ids=str)
+@pytest.mark.parametrize("scheme", [dli(objective="bce"), idl()], ids=["dli", "idl"])
+def test_a_part_that_judges_no_unlabelled_item_changes_no_belief(scheme, part):
+    found = audited(scheme)
+    assert max(found["belief"].to_pylist()) > 0
+    assert audited(scheme.with_(part)).equals(found)
+
+
+def test_a_mined_scheme_is_audited_while_it_trains(tmp_path):
+    fit(tmp_path / "run", scheme=idl(warmup=0.0).with_(HardestK(2)), training={"audit": 1, "refit": False})
+    assert len(read_beliefs(tmp_path / "run" / "beliefs")) > 0
+
+
+@dataclass(frozen=True)
+class Suspicious:
+    """A refiner of one's own that half believes in every unlabelled item, or mines."""
+
+    mines: bool = False
+    slot: ClassVar[Slot] = "refiner"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def bind(self, data):
+        return self
+
+    def __call__(self, scored, objective, clock):
+        if self.mines:
+            return HardestK(1)(scored, objective, clock)
+        return replace(scored, labels=torch.where(scored.observed, scored.labels, 0.5))
+
+
+class Silent(Suspicious):
+    judges = False
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [((Suspicious(),), 0.5), ((Suspicious(), Suspicious(mines=True)), 0.5), ((Suspicious(mines=True),), 0.0)],
+    ids=["one", "with a miner", "a miner alone"],
+)
+def test_refiners_of_ones_own_are_audited(parts, wanted):
+    table = audited(tacit.bpr(negatives=4).with_(*parts))
+    assert set(table["belief"].to_pylist()) == {wanted}
+
+
+def test_a_refiner_of_ones_own_may_say_that_it_judges_nothing():
+    assert judging(tacit.bpr(negatives=4).with_(Silent(), Suspicious())) == (Suspicious(),)
+
+
+def test_the_audit_leaves_every_module_in_its_mode():
+    data = tacit.Interactions.read(log())
+    step = Step(tacit.MFConfig(dim=4).build(data, torch.Generator()), idl().bind(data))
+    step.backbone.frozen = torch.nn.Dropout().eval()
+    BeliefTrace(data, data.user_ids, data.item_ids)(EpochEnd(Clock(0, 1, 1, 1), {}, 0.0, 1, step))
+    assert step.training
+    assert not step.backbone.frozen.training
+
+
+def test_candidates_come_by_popularity_where_the_scheme_draws_so():
+    drawn = Uniform(1), Popularity(1, power=40.0, shared=True)
+    uniform, popular = (
+        np.mean(audited(replace(idl(), sampler=sampler), candidates=1)["popularity"].to_pylist())
+        for sampler in drawn
+    )
+    assert popular > uniform
+
+
+@pytest.mark.parametrize("option", ["every", "people", "candidates"])
+def test_counts_of_the_audit_are_at_least_one(option):
+    data = tacit.Interactions.read(log())
+    with pytest.raises(OptionError, match=f"{option} of the audit must be at least 1, not 0"):
+        BeliefTrace(data, data.user_ids, data.item_ids, **{option: 0})
 
 
 def test_without_a_folder_the_option_says_what_to_do():
@@ -181,8 +279,8 @@ def test_on_the_simulator_what_is_believed_is_liked_above_the_base_rate(scheme, 
     (entry,) = summary(trace.tables[3], truth_table(tmp_path / "world" / "truth.parquet"))
     order = np.argsort(-trace.tables[3]["belief"].to_numpy(), kind="stable")
     assert entry["known"] > 0
-    if entry["precision"] is not None:
-        assert entry["precision"] > entry["base"]
+    assert entry["taken"] > 0
+    assert entry["precision"] > entry["base"]
     likeliest = summary(
         trace.tables[3].take(order[: len(order) // 10]), truth_table(tmp_path / "world" / "truth.parquet")
     )

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tacit.charts import line_chart
+from tacit.charts import BOTTOM, HEIGHT, LEFT, line_chart
 
 NAME = "{http://www.w3.org/2000/svg}"
 
@@ -17,6 +17,46 @@ def drawn(text: str) -> list[list[tuple[float, float]]]:
         [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]  # type: ignore[misc]
         for line in lines
     ]
+
+
+def labels(text: str) -> dict[str, list[str]]:
+    """What stands at the ticks of both axes, from low to high."""
+    found: dict[str, list[str]] = {"x": [], "y": []}
+    for element in ElementTree.fromstring(text).iter(f"{NAME}text"):
+        if element.attrib["y"] == f"{HEIGHT - BOTTOM + 18:.2f}":
+            found["x"].append(element.text or "")
+        if element.attrib["x"] == f"{LEFT - 8:.2f}":
+            found["y"].append(element.text or "")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [
+        (0.62, 1.0, ["0.7", "0.8", "0.9", "1"]),
+        (0.15, 3.0, ["0.2", "0.5", "1", "2"]),
+        (0.02, 1.0, ["0.1", "1"]),
+        (0.001, 1.0, ["0.001", "0.01", "0.1", "1"]),
+        (0.7, 0.7, ["0.7"]),
+    ],
+)
+def test_a_log_axis_has_ticks_over_any_range(low, high, wanted):
+    text = line_chart("t", "x", "y", {"a": [(0, high), (1, low)]}, log_y=True)
+    assert labels(text)["y"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [
+        (1_000_000, 1_000_004, ["1000000", "1000001", "1000002", "1000003", "1000004"]),
+        (0, 1, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        (-1, 1, ["-1", "-0.5", "0", "0.5", "1"]),
+        (5, 5, ["5"]),
+    ],
+)
+def test_each_tick_is_told_from_its_neighbours(low, high, wanted):
+    text = line_chart("t", "x", "y", {"a": [(low, low), (high, high)]})
+    assert labels(text) == {"x": wanted, "y": wanted}
 
 
 def test_each_series_is_a_line_of_all_its_points():

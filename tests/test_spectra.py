@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 import tacit
-from tacit.errors import OptionError
+from tacit.backbones.neumf import NeuMFConfig
+from tacit.errors import OptionError, SchemeError
 from tacit.spectra import SpectrumTrace, logged, ranks_chart, spectrum, values_chart
 
 
@@ -19,9 +20,8 @@ def fit(out: Path | None = None, **options: Any) -> tacit.Run:
     users = chance.integers(0, 40, 600)
     log = pa.table({"user": users, "item": 2 * chance.integers(0, 15, 600) + users % 2})
     training = {"epochs": 3, "batch_size": 64, "patience": 5, **options.pop("training", {})}
-    return tacit.fit(
-        log, out=out, backbone=tacit.MFConfig(dim=4), training=tacit.TrainingOptions(**training), **options
-    )
+    options = {"backbone": tacit.MFConfig(dim=4), **options}
+    return tacit.fit(log, out=out, training=tacit.TrainingOptions(**training), **options)
 
 
 def test_a_run_logs_its_spectrum_after_every_epoch(tmp_path):
@@ -53,6 +53,26 @@ def test_a_trace_watches_without_a_folder():
 def test_without_a_folder_the_option_says_what_to_do():
     with pytest.raises(OptionError, match=r"training\.spectrum writes into the run folder.*SpectrumTrace"):
         fit(training={"spectrum": 1})
+
+
+def test_a_trace_counts_whole_epochs():
+    log = tacit.Interactions.read(pa.table({"user": [0, 1], "item": [0, 1]}))
+    with pytest.raises(OptionError, match="at least 1, not 0"):
+        SpectrumTrace(log.positives, every=0)
+
+
+def test_the_drop_at_a_place_is_told_where_asked(tmp_path):
+    run = fit(tmp_path / "run", training={"refit": False})
+    figures = spectrum(run, at=3)["spectrum"]["items"]["raw"]
+    values = figures["singular_values"]
+    assert figures["drop"] == pytest.approx(values[0] / values[2])
+    assert "drop" not in spectrum(run)["spectrum"]["items"]["raw"]
+
+
+def test_a_spectrum_of_pair_scores_is_refused():
+    run = fit(scheme="bce", backbone=NeuMFConfig(dim=4), training={"refit": False})
+    with pytest.raises(SchemeError, match="has no spectrum: train a backbone with vectors, such as mf"):
+        spectrum(run)
 
 
 def test_charts_show_all_sides(tmp_path):

@@ -1,8 +1,10 @@
 """The audit of false negatives: which unlabelled items a scheme takes for positives, and whether it is right.
 
-A fixed sample of people, each with a positive and some unlabelled items, goes through the scheme's refiners
-as a batch of training would; items come from where the scheme's own candidates do. The belief in a candidate
-is how far they left the no: the larger of its label and of the share of its weight that was taken.
+A fixed sample of people, each with a positive and some unlabelled items, goes through those refiners of the
+scheme that judge unlabelled items, as a batch of training would. Items are drawn uniformly, or from the
+scheme's pools, impressions or by popularity where it draws its own so (and not in a mixture). The belief in a
+candidate is how far the refiners left the no: the larger of its label and of the share of its weight that was
+taken.
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ import torch
 from jaxtyping import Bool, Float, Int32
 
 from tacit.data.vocabulary import Vocabulary
-from tacit.errors import DataError, SchemeError
+from tacit.errors import DataError, OptionError, SchemeError
 from tacit.kernels.sampling import derived_key
+from tacit.parts.miners import HardestK
 from tacit.parts.pool import Pool
-from tacit.parts.samplers import Shown, Uniform
+from tacit.parts.samplers import Popularity, Shown, Uniform
+from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
+from tacit.schemes.scheme import Scheme
 from tacit.storage import write_parquet
-from tacit.training.step import Step
+from tacit.training.step import Step, evaluating
 from tacit.types import (
     Batch,
     Candidates,
     Clock,
     EpochEnd,
     FitEnd,
+    Refiner,
     Sampler,
     Scored,
     StepEnd,
@@ -41,6 +47,7 @@ from tacit.types import (
 PROBE = 7  # purpose of the key of the sample
 SURE = 0.5  # belief from which an item counts as taken for a positive
 BINS = 10
+ASIDE = (HardestK, TruncatedLoss, ReweightedLoss)  # refiners that mine, or that doubt observed pairs
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -49,8 +56,9 @@ class BeliefTrace:
 
     `people` users at most, `candidates` unlabelled items each. Files are called epoch-00001.parquet and so
     on, with the columns epoch, user, item, belief, score, popularity (users that have the item in training);
-    in `tables` they stay at hand. Raises `SchemeError` for a scheme without refiners: it believes every
-    silence to be a no.
+    in `tables` they stay at hand. Raises `OptionError` where `every`, `people` or `candidates` is less than
+    1, and `SchemeError` for a scheme of which no refiner judges unlabelled items (`check`; `fit` asks before
+    it trains).
     """
 
     def __init__(
@@ -65,6 +73,9 @@ class BeliefTrace:
         candidates: int = 16,
         seed: int = 0,
     ) -> None:
+        for name, value in {"every": every, "people": people, "candidates": candidates}.items():
+            if value < 1:
+                raise OptionError(f"{name} of the audit must be at least 1, not {value}")
         self.user_ids, self.item_ids, self.folder, self.every = user_ids, item_ids, folder, every
         self.data, self.count, self.seed = data, candidates, seed
         self.batch = _probe(data, people, seed)
@@ -86,27 +97,23 @@ class BeliefTrace:
             write_parquet(self.folder / f"epoch-{epoch:05d}.parquet", self.tables[epoch])
         return None
 
-    def _table(self, step: Step, clock: Clock, epoch: int) -> pa.Table:
-        refiners = step.scheme.refiners
-        if not refiners:
+    def check(self, scheme: Scheme) -> None:
+        """Raise `SchemeError` where no refiner of the scheme judges unlabelled items."""
+        if not judging(scheme):
             raise SchemeError(
-                "there is nothing to audit: the scheme has no refiner, it takes every silence for a no; "
-                "leave training.audit out, or use dli or idl"
+                "there is nothing to audit: the scheme has no refiner that judges unlabelled items and takes "
+                "every silence for a no; leave the audit out, or use dli or idl"
             )
+
+    def _table(self, step: Step, clock: Clock, epoch: int) -> pa.Table:
+        self.check(step.scheme)
         if self.candidates is None:
             sampler = _widened(step.scheme.plain_sampler, self.count).bind(self.data)
             generator = torch.Generator().manual_seed(derived_key(self.seed, PROBE, 1))
             self.candidates = sampler(self.batch, generator)
-        training = step.training
-        step.eval()
-        try:
-            with torch.no_grad():
-                _, _, before = step.scored(self.batch, self.candidates)
-                after = before
-                for refine in refiners:
-                    after = copy.deepcopy(refine)(after, step.scheme.objective, clock)
-        finally:
-            step.train(training)
+        with evaluating(step), torch.no_grad():
+            _, _, before = step.scored(self.batch, self.candidates)
+            after = _refined(before, step.scheme, clock)
         asked = (~after.observed & (before.log_weights > -torch.inf))[:, 1:].numpy()
         rows, columns = _first_of_each(after.items[:, 1:].numpy(), asked)
         items = after.items[:, 1:].numpy()[rows, columns]
@@ -120,6 +127,23 @@ class BeliefTrace:
                 "popularity": pa.array(self.popularity[items]),
             }
         )
+
+
+def judging(scheme: Scheme) -> tuple[Refiner, ...]:
+    """Refiners that may take an unlabelled item for a positive.
+
+    Of Tacit's all but the miner and those of ADT; of one's own all but those with `judges = False`.
+    """
+    return tuple(part for part in scheme.refiners if getattr(part, "judges", not isinstance(part, ASIDE)))
+
+
+def _refined(scored: Scored, scheme: Scheme, clock: Clock) -> Scored:
+    """Refined by copies, so that no memory grows; by none that drops columns."""
+    for refine in judging(scheme):
+        found = copy.deepcopy(refine)(scored, scheme.objective, clock)
+        if found.scores.shape == scored.scores.shape:
+            scored = found
+    return scored
 
 
 def belief(scored: Scored) -> Float[torch.Tensor, "Q C"]:
@@ -136,7 +160,9 @@ def _first_of_each(items: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _widened(sampler: Sampler, count: int) -> Sampler:
-    """So many candidates a person from where the scheme draws its own; from everywhere if it shares them."""
+    """So many candidates for each person, drawn as the scheme draws its own where one way is known."""
+    if isinstance(sampler, Popularity):
+        return replace(sampler, count=count, shared=False)
     return replace(sampler, count=count) if isinstance(sampler, Pool | Shown) else Uniform(count)
 
 

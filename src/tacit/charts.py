@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 70, 170, 40, 50
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
@@ -29,11 +30,32 @@ class _Axis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round numbers within the range, about five."""
-        if self.log:
-            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-            step = max((last - first) // 6, 1)
-            return [10.0**power for power in range(first, last + 1, step) if self._holds(10.0**power)]
+        """Round numbers within the range, about five; at least one."""
+        found = self._powers() if self.log else []
+        return found if len(found) > 1 else self._steps() or [self.low]
+
+    def labels(self) -> list[str]:
+        """Of the ticks, with digits enough to tell each from its neighbours."""
+        ticks = self.ticks()
+        near = min((b - a for a, b in pairwise(ticks)), default=1e-4 * abs(ticks[0])) / 100
+        for digits in range(6, 17):
+            texts = [f"{tick:.{digits}g}" for tick in ticks]
+            if all(abs(float(text) - tick) <= near for text, tick in zip(texts, ticks, strict=True)):
+                break
+        return texts
+
+    def _powers(self) -> list[float]:
+        """Powers of ten; where fewer than two are in range, also their doubles and fives."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        step = max((last - first) // 6, 1)
+        tens = [power for power in range(first, last + 1, step) if self._holds(10.0**power)]
+        if len(tens) > 1:
+            return [10.0**power for power in tens]
+        every = [factor * 10.0**power for power in range(first, last + 1) for factor in (1, 2, 5)]
+        return [value for value in every if self._holds(value)]
+
+    def _steps(self) -> list[float]:
+        """Multiples of one, two or five times a power of ten."""
         raw = (self.high - self.low or 1.0) / 5
         size = 10 ** math.floor(math.log10(raw))
         step_size = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
@@ -41,7 +63,7 @@ class _Axis:
         return [step_size * n for n in range(first, first + 12) if self._holds(step_size * n)]
 
     def _holds(self, value: float) -> bool:
-        return self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)
+        return self.low - 1e-9 * abs(self.low) <= value <= self.high + 1e-9 * abs(self.high)
 
 
 def line_chart(title: str, x: str, y: str, series: Mapping[str, Points], *, log_y: bool = False) -> str:
@@ -67,11 +89,14 @@ def line_chart(title: str, x: str, y: str, series: Mapping[str, Points], *, log_
         _text(x, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, anchor="middle"),
         f'<g transform="rotate(-90)">{_text(y, -(TOP + HEIGHT - BOTTOM) / 2, 16, anchor="middle")}</g>',
         *(
-            _text(f"{tick:g}", across.at(tick), HEIGHT - BOTTOM + 18, anchor="middle")
-            for tick in across.ticks()
+            _text(label, across.at(tick), HEIGHT - BOTTOM + 18, anchor="middle")
+            for tick, label in zip(across.ticks(), across.labels(), strict=True)
         ),
         *(_line(LEFT, up.at(tick), WIDTH - RIGHT, up.at(tick), "#dddddd") for tick in up.ticks()),
-        *(_text(f"{tick:g}", LEFT - 8, up.at(tick) + 4, anchor="end") for tick in up.ticks()),
+        *(
+            _text(label, LEFT - 8, up.at(tick) + 4, anchor="end")
+            for tick, label in zip(up.ticks(), up.labels(), strict=True)
+        ),
         _line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "black"),
         _line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, "black"),
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from tacit.beliefs import BeliefTrace
+from tacit.beliefs import BeliefTrace, judging
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
@@ -117,6 +117,9 @@ def _phase(
     scheme = plan.scheme.bind(evidence)
     step = Step(backbone, scheme)
     _check_size(backbone, data)
+    for callback in callbacks:
+        if isinstance(callback, BeliefTrace):
+            callback.check(scheme)
     optimizer = build(plan.optimizer, plan.rate, step.groups())
     loader, meta_loader = _loaders(plan, data)
     stopping = EarlyStopping(
@@ -199,10 +202,10 @@ def _traces(
         raise OptionError(
             f"training.spectrum follows vectors, and {type(step.backbone).__name__} has none: leave it out"
         )
-    if plan.audit is not None and not step.scheme.refiners:
+    if plan.audit is not None and not judging(step.scheme):
         raise OptionError(
-            "training.audit follows whom a scheme takes for a false negative, and this one has no refiner: "
-            "leave it out, or use dli or idl"
+            "training.audit follows whom a scheme takes for a false negative, and this one has no refiner "
+            "that judges unlabelled items: leave it out, or use dli or idl"
         )
     found: list[Callback] = []
     if plan.spectrum is not None and log is not None:

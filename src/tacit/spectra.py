@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tacit.charts import line_chart
-from tacit.errors import SchemeError
-from tacit.evaluation.spectrum import diagnosis
+from tacit.errors import OptionError, SchemeError
+from tacit.evaluation.spectrum import Spectrum, diagnosis
 from tacit.run import Run
 from tacit.types import CSR, EpochEnd, FitEnd, PairScorer, StepEnd, Stop
 
@@ -19,12 +22,15 @@ SIDES = ("users", "items", "both")
 class SpectrumTrace:
     """A callback: after every `every`-th epoch the diagnosis of the vectors as they are served.
 
-    `entries` holds them; `log`, where given, gets each as it is made.
+    `entries` holds them; `log`, where given, gets each as it is made. Raises `OptionError` where `every` is
+    less than 1.
     """
 
     def __init__(
         self, positives: CSR, *, every: int = 1, log: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
+        if every < 1:
+            raise OptionError(f"every counts epochs from one diagnosis to the next, at least 1, not {every}")
         self.positives, self.every, self.log = positives, every, log
         self.entries: list[dict[str, Any]] = []
 
@@ -41,13 +47,20 @@ class SpectrumTrace:
         return None
 
 
-def spectrum(run: Run) -> dict[str, Any]:
+def spectrum(run: Run, *, at: int | None = None) -> dict[str, Any]:
     """The diagnosis of a run's vectors (`evaluation.spectrum`), and `history`: what its training logged.
 
-    Raises `SchemeError` for a backbone without vectors.
+    With `at` the figures also hold `drop`: the largest singular value over that one, counted from 1; None
+    where it is rounding. Raises `SchemeError` for a backbone without vectors, and `OptionError` where there
+    are not so many values.
     """
     history = [] if run.folder is None else logged(run.folder / "log.jsonl")
-    return {**_diagnosed(run.backbone, run.evidence.positives), "history": history}
+    found = {**_diagnosed(run.backbone, run.evidence.positives), "history": history}
+    if at is not None:
+        for forms in found["spectrum"].values():
+            for figures in forms.values():
+                figures["drop"] = _drop(figures["singular_values"], at)
+    return found
 
 
 def logged(path: Path) -> list[dict[str, Any]]:
@@ -84,8 +97,18 @@ def ranks_chart(history: list[dict[str, Any]]) -> str:
     return line_chart("Effective rank while training", "epoch", "effective rank", series)
 
 
+def _drop(values: list[float], at: int) -> float | None:
+    if not 1 <= at <= len(values):
+        raise OptionError(f"there are {len(values)} singular values: choose one of them, not number {at}")
+    drop = Spectrum(np.array(values)).drop(at)
+    return drop if math.isfinite(drop) else None
+
+
 def _diagnosed(backbone: Any, positives: CSR) -> dict[str, Any]:
     if isinstance(backbone, PairScorer):
-        raise SchemeError(f"{type(backbone).__name__} scores pairs without vectors: it has no spectrum")
+        raise SchemeError(
+            f"{type(backbone).__name__} scores pairs without vectors, and has no spectrum: train a "
+            "backbone with vectors, such as mf or lightgcn"
+        )
     vectors = backbone.vectors()
     return diagnosis(vectors.users.numpy(), vectors.items.numpy(), positives)

@@ -357,7 +357,11 @@ class CandidateObjective(Objective, Protocol):
 
 @runtime_checkable
 class Refiner(Part, Protocol):
-    """Changes labels or weights of candidates after seeing their scores; a miner drops columns."""
+    """Changes labels or weights of candidates after seeing their scores; a miner drops columns.
+
+    One that also has `judges = False` says that it takes no unlabelled item for a positive, as a miner: the
+    audit of beliefs leaves it out.
+    """
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored: ...
 

@@ -51,6 +51,17 @@ def test_beliefs_stand_beside_the_truth(
     assert [(entry["known"], entry["base"]) for entry in found["epochs"][:1]] == [(2, 0.5)]
 
 
+def test_calibration_of_the_last_epoch_has_its_table(tacit: Tacit, audited: Path, tmp_path: Path) -> None:
+    asked = pq.read_table(next(audited.glob("beliefs/*.parquet")))
+    truth = pa.table({"user": asked["user"], "item": asked["item"], "liked": [True] * len(asked)})
+    pq.write_table(truth, tmp_path / "truth.parquet")
+    told = tacit("beliefs", audited, "--truth", tmp_path / "truth.parquet").out
+    assert "Belief and what is liked, epoch 2" in told
+    head, line = told.partition("epoch 2")[2].split("\n")[1::2][:2]
+    assert head.split() == ["belief", "liked", "pairs"]
+    assert line.split()[1] == "1.0000"
+
+
 def test_a_truth_with_other_ids_is_told(tacit: Tacit, audited: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"user": ["a"], "item": ["b"], "liked": [True]}), tmp_path / "truth.parquet")
     told = tacit("beliefs", audited, "--truth", tmp_path / "truth.parquet")

@@ -20,6 +20,17 @@ def test_the_table_is_for_people(tacit: Tacit, place: Place) -> None:
     assert all(text in told.out for text in ("effective rank", "users, raw", "alignment"))
 
 
+def test_the_drop_at_a_place_has_its_column(tacit: Tacit, place: Place) -> None:
+    assert "drop at 3" in tacit("spectrum", place.run, "--at", 3).out
+    assert tacit("spectrum", place.run, "--at", 3, "--json").json["spectrum"]["both"]["unit"]["drop"] >= 1
+
+
+def test_a_place_beyond_the_spectrum_is_refused(tacit: Tacit, place: Place) -> None:
+    told = tacit("spectrum", place.run, "--at", 9)
+    assert told.code == 2
+    assert "there are 8 singular values: choose one of them, not number 9" in told.err
+
+
 def test_the_chart_is_an_svg(tacit: Tacit, place: Place, tmp_path: Path) -> None:
     told = tacit("spectrum", place.run, "--plot", tmp_path / "s.svg")
     assert told.code == 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tacit.errors import DataError
 from tacit.evaluation.spectrum import Spectrum, alignment, diagnosis, spectrum_of, uniformity, unit
 from tacit.types import CSR
 
@@ -121,6 +122,22 @@ def test_a_sample_of_many_rows_comes_near_the_whole():
     unit_rows = unit(rows)
     wanted = math.log(np.exp(-2 * (2 - 2 * unit_rows @ unit_rows[:500].T)).mean())
     assert uniformity(rows) == pytest.approx(wanted, abs=0.05)
+
+
+def test_many_pairs_are_aligned_in_parts():
+    chance = np.random.default_rng(0)
+    left, right = chance.normal(size=(300, 4)), chance.normal(size=(200, 4))
+    every = np.arange(60_000)
+    pairs = CSR.from_pairs(every // 200, every % 200, 300, 200)
+    distances = ((unit(left)[:, None] - unit(right)) ** 2).sum(2)
+    assert alignment(left, right, pairs) == pytest.approx(distances.mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("centred", [False, True])
+def test_vectors_that_are_no_numbers_have_no_spectrum(value, centred):
+    with pytest.raises(DataError, match="hold NaN or infinity and have no spectrum: training has diverged"):
+        spectrum_of(np.array([[1.0, value], [0.0, -value]]), centred=centred)
 
 
 def test_nothing_to_compare_gives_nothing():

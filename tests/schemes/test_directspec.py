@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.tiny import batch_of, random_data, tiny
@@ -54,15 +55,20 @@ class Balanced:
         users: Any = USERS,
         items: Any = ITEMS,
         pairs: list[tuple[int, int]] | None = None,
-        others: list[list[int]] | None = None,
+        others: Any = None,
+        valid: list[list[bool]] | None = None,
+        people: list[int] | None = None,
+        based: bool = True,
     ) -> None:
         self.leaves = [torch.tensor(rows, dtype=torch.float64).requires_grad_() for rows in (users, items)]
         pairs = pairs if pairs is not None else [(row, row) for row in range(len(users))]
-        batch = batch_of([user for user, _ in pairs], [item for _, item in pairs])
-        drawn = torch.tensor(others or [[]] * len(pairs), dtype=torch.int64).view(len(pairs), -1)
-        candidates = Candidates(batch.targets, drawn, torch.zeros(drawn.shape))
-        queries = self.leaves[0][batch.users][:, None]
-        plain = Encoded(queries, TableItems(self.leaves[1]), base=(queries, TableItems(self.leaves[1])))
+        rows = torch.tensor([user for user, _ in pairs])
+        batch = batch_of(rows.tolist() if people is None else people, [item for _, item in pairs])
+        drawn = torch.tensor([[]] * len(pairs) if others is None else others, dtype=torch.int64)
+        allowed = None if valid is None else torch.tensor(valid)
+        candidates = Candidates(batch.targets, drawn, torch.zeros(drawn.shape), allowed)
+        queries, table = self.leaves[0][rows][:, None], TableItems(self.leaves[1])
+        plain = Encoded(queries, table, base=(queries, table) if based else None)
         local, candidates = local_rows(plain, candidates)
         self.encoded = part(local, batch, candidates)
         assert isinstance(self.encoded.items, LocalItems)
@@ -261,39 +267,99 @@ def test_linear_form_divides_alpha_by_the_rows():
     assert torch.allclose(found.queries, all_pass(unit(USERS), 0.2), atol=1e-15)
 
 
-rows = st.lists(
-    st.lists(st.floats(-2, 2).filter(lambda value: abs(value) > 0.05), min_size=3, max_size=3),
-    min_size=2,
-    max_size=6,
-)
+COORDINATES = st.sampled_from([-2.0, -1.1, -0.6, -0.05, 0.3, 0.9, 1.7])
 
 
-@given(
-    rows, rows, st.floats(0, 1.5), st.floats(0, 6), st.sampled_from([0.0, 0.5]), st.sampled_from([0.0, 0.3])
-)
-def test_softmax_form_agrees_with_loops(users, items, alpha, temperature, gap, shrink):
-    n, gap = min(len(users), len(items)), min(gap, temperature)
-    data = tiny([(row, (row + shift) % n) for row in range(n) for shift in (0, 1)], n, n)
-    part = DirectSpec("softmax", alpha, temperature, gap, shrink=shrink).bind(data)
+@st.composite
+def cases(draw: st.DrawFn, strongest: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the transform; a batch with repeats and candidates, some of them padding."""
+    linear, size, pairs = draw(st.booleans()), draw(st.integers(2, 4)), draw(st.integers(2, 5))
+    place = st.integers(0, size - 1)
 
-    def heat(i: int, j: int) -> float:
-        return temperature - (gap if min((i - j) % n, (j - i) % n) <= 1 else 0.0)
+    def grid(values: st.SearchStrategy[Any], rows: int, columns: int) -> Any:
+        return draw(
+            st.lists(st.lists(values, min_size=columns, max_size=columns), min_size=rows, max_size=rows)
+        )
 
-    sides = [[longhand.unit(row) for row in side[:n]] for side in (users, items)]
-    wanted = [longhand.scaled(longhand.softmax(side, alpha, heat), shrink) for side in sides]
-    found = Balanced(part, users[:n], items[:n])
-    assert torch.allclose(found.queries, torch.tensor(wanted[0], dtype=torch.float64), atol=1e-9)
-    assert torch.allclose(found.items, torch.tensor(wanted[1], dtype=torch.float64), atol=1e-9)
-    assert found.loss.item() == pytest.approx(longhand.loss(*wanted), abs=1e-9)
+    options = {
+        "form": "linear" if linear else "softmax",
+        "alpha": draw(st.floats(0, strongest)),
+        "temperature": None if linear else draw(st.none() | st.floats(0.5, 6)),
+        "gap": 0.0 if linear else draw(st.sampled_from([0.0, 0.5])),
+        "iterations": draw(st.integers(1, 3)),
+        "detach": not linear and draw(st.booleans()),
+        "repeats": draw(st.sampled_from(["keep", "once"])),
+        "over": draw(st.sampled_from(["targets", "all"])),
+        "shrink": draw(st.sampled_from([0.0, 0.3])),
+    }
+    batch = {"users": grid(COORDINATES, size, 3), "items": grid(COORDINATES, size, 3)}
+    batch |= {"pairs": grid(place, pairs, 2), "others": grid(place, pairs, 2)}
+    return options, batch | {"valid": grid(st.booleans(), pairs, 2)}
 
 
-@given(rows, st.floats(0, 1.5), st.integers(1, 3))
-def test_linear_form_agrees_with_loops(users, alpha, iterations):
-    wanted = [longhand.unit(row) for row in users]
-    for _ in range(iterations):
-        wanted = longhand.linear(wanted, alpha / len(users))
-    found = Balanced(DirectSpec("linear", alpha, iterations=iterations), users, users)
-    assert torch.allclose(found.queries, torch.tensor(wanted, dtype=torch.float64), atol=1e-9)
+class ByHand:
+    """The twins of both sides, and the part; users and items share a neighbour with the next on a ring."""
+
+    def __init__(self, options: dict[str, Any], batch: dict[str, Any]) -> None:
+        size = len(batch["users"])
+        ring = tiny([(spot, (spot + shift) % size) for spot in range(size) for shift in (0, 1)], size, size)
+        self.part, self.batch = DirectSpec(**options).bind(ring), batch
+        side = longhand.Balance(
+            linear=options["form"] == "linear",
+            once=options["repeats"] == "once",
+            related=lambda i, j: min((i - j) % size, (j - i) % size) <= 1,
+            **{name: options[name] for name in ("alpha", "temperature", "gap", "iterations", "shrink")},
+        )
+        self.sides = [side, replace(side)]
+
+    def __call__(self, users: Any, items: Any) -> tuple[longhand.Rows, longhand.Rows]:
+        """Balanced rows of all users and of all items."""
+        standing = [item for _, item in self.batch["pairs"]]
+        if self.part.over == "all":
+            drawn = zip(chain(*self.batch["others"]), chain(*self.batch["valid"]), strict=True)
+            standing += [item for item, allowed in drawn if allowed]
+        return self.sides[0](users, [user for user, _ in self.batch["pairs"]]), self.sides[1](items, standing)
+
+    def loss(self, users: Any, items: Any) -> float:
+        """The positive-only loss after balancing."""
+        users, items = self(users, items)
+        pairs = self.batch["pairs"]
+        return longhand.loss([users[user] for user, _ in pairs], [items[item] for _, item in pairs])
+
+
+@settings(max_examples=200)
+@given(cases(strongest=1.5))
+def test_rows_and_loss_agree_with_loops(case):
+    options, batch = case
+    twin, pairs = ByHand(options, batch), batch["pairs"]
+    users, items = twin(batch["users"], batch["items"])
+    found = Balanced(twin.part, **batch)
+    wanted = torch.tensor([users[user] for user, _ in pairs], dtype=torch.float64)
+    assert torch.allclose(found.queries, wanted, atol=1e-9)
+    local = sorted({item for _, item in pairs} | set(chain(*batch["others"])))
+    wanted = torch.tensor([items[item] for item in local], dtype=torch.float64)
+    assert torch.allclose(found.encoded.items.table(), wanted, atol=1e-9)
+    assert found.loss.item() == pytest.approx(twin.loss(batch["users"], batch["items"]), abs=1e-9)
+
+
+@settings(max_examples=200)
+@given(cases(strongest=0.8), st.integers(0, 2**32 - 1))
+def test_gradient_agrees_with_loops_moved_a_little(case, seed):
+    options, batch = case
+    twin = ByHand(options, batch)
+    twin(batch["users"], batch["items"])
+    if options["detach"]:
+        twin.sides = [replace(side, held=side.weights) for side in twin.sides]
+    found = Balanced(twin.part, **batch)
+    chance = torch.Generator().manual_seed(seed)
+    ways = [torch.randn(leaf.shape, generator=chance, dtype=torch.float64) for leaf in found.leaves]
+
+    def moved(step: float) -> float:
+        tables = [leaf + step * way for leaf, way in zip(found.leaves, ways, strict=True)]
+        return twin.loss(*(table.tolist() for table in tables))
+
+    slope = sum((own * way).sum().item() for own, way in zip(found.gradients(), ways, strict=True))
+    assert slope == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("form", ["linear", "softmax"])
@@ -351,19 +417,38 @@ def test_gradient_agrees_with_finite_differences(part):
 REPEATED = [(0, 0), (0, 1), (1, 1), (2, 2)]
 
 
-def test_repeats_count_as_often_as_they_stand():
-    found = Balanced(PLUS, pairs=REPEATED)
-    twice = Balanced(PLUS, [USERS[0], *USERS], [*ITEMS[:2], *ITEMS[1:]])
+BOTH = pytest.mark.parametrize("part", [PLUS, DirectSpec("linear", 0.8)], ids=["softmax", "linear"])
+
+
+@BOTH
+def test_repeats_count_as_often_as_they_stand(part):
+    found = Balanced(part, pairs=REPEATED)
+    twice = Balanced(part, [USERS[0], *USERS], [*ITEMS[:2], *ITEMS[1:]])
     assert torch.allclose(found.queries, twice.queries)
     assert torch.allclose(found.items, twice.items)
     assert torch.allclose(found.loss, twice.loss)
 
 
-def test_repeats_can_count_once():
-    found = Balanced(replace(PLUS, repeats="once"), pairs=REPEATED)
-    alone = Balanced(PLUS)
+@BOTH
+@pytest.mark.parametrize("based", [True, False])
+def test_repeats_can_count_once(part, based):
+    found = Balanced(replace(part, repeats="once"), pairs=REPEATED, based=based)
+    alone = Balanced(part)
     assert torch.allclose(found.queries, alone.queries[[0, 0, 1, 2]])
     assert torch.allclose(found.items, alone.items[[0, 1, 1, 2]])
+
+
+def test_a_user_is_balanced_once_for_each_vector_that_it_has():
+    found = Balanced(replace(PLUS, repeats="once"), people=[0, 0, 1])
+    assert torch.allclose(found.queries, Balanced(PLUS).queries)
+
+
+def test_rows_that_count_once_make_the_default_temperature():
+    rows = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).tolist()
+    twice = [(row, row) for row in range(40)] * 2
+    found = Balanced(DirectSpec(repeats="once"), rows, rows, twice)
+    named = Balanced(DirectSpec(temperature=3 + math.log(40 / 256)), rows, rows)
+    assert torch.allclose(found.queries[:40], named.queries)
 
 
 def test_candidates_are_normalised_and_no_more_over_targets():
@@ -373,10 +458,39 @@ def test_candidates_are_normalised_and_no_more_over_targets():
     assert torch.allclose(found.items, Balanced(PLUS).items)
 
 
+def test_candidates_are_scaled_as_what_is_balanced():
+    found = Balanced(replace(PLUS, shrink=0.1), items=[*ITEMS, [3.0, 4.0]], others=[[3], [3], [3]])
+    assert near(found.encoded.items.table()[3], [0.06, 0.08])
+
+
 def test_candidates_are_balanced_with_the_targets_over_all():
     found = Balanced(replace(PLUS, over="all"), items=[*ITEMS, [3.0, 4.0]], others=[[3], [3], [3]])
     counted = Balanced(PLUS, [*USERS, *USERS], [*ITEMS, *[[3.0, 4.0]] * 3])
     assert torch.allclose(found.items, counted.items[:3])
+
+
+@pytest.mark.parametrize(
+    ("others", "valid"),
+    [([[3], [1], [2]], [[True], [False], [False]]), ([3, 1], [[True, False], [False, False], [True, False]])],
+    ids=["own", "shared"],
+)
+def test_padding_is_not_balanced(others, valid):
+    found = Balanced(replace(PLUS, over="all"), USERS, [*ITEMS, [3.0, 4.0]], None, others, valid)
+    counted = Balanced(PLUS, [*USERS, USERS[0]], [*ITEMS, [3.0, 4.0]])
+    assert torch.allclose(found.items, counted.items[:3])
+
+
+def test_rows_are_as_long_as_one_before_each_further_step():
+    once = Balanced(PLUS)
+    again = Balanced(PLUS, once.queries.tolist(), once.items.tolist())
+    assert torch.allclose(Balanced(replace(PLUS, iterations=2)).queries, again.queries)
+
+
+def test_rows_that_vanish_keep_a_moderate_gradient():
+    chance = torch.Generator().manual_seed(0)
+    parallel = (torch.tensor([1.0, 0.0, 0.0]) + 1e-6 * torch.randn(8, 3, generator=chance)).tolist()
+    found = Balanced(DirectSpec("softmax", 1.0, 3.0, iterations=2), parallel, parallel)
+    assert 0 < max(gradient.abs().max().item() for gradient in found.gradients()) < 100
 
 
 @pytest.mark.parametrize(
@@ -398,8 +512,17 @@ def test_presets_hold_their_parts():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"iterations": 0}, "iterations must be at least 1, not 0"),
-        ({"gap": -1.0}, "gap and shrink must not be negative"),
+        ({"iterations": 0}, "iterations must be a whole number of at least 1, not 0"),
+        ({"alpha": math.nan}, "alpha must be a number of at least 0, not nan"),
+        ({"alpha": -1.0}, "alpha must be a number of at least 0, not -1.0"),
+        ({"gap": -1.0}, "gap and shrink must be numbers of at least 0"),
+        ({"gap": math.inf}, "gap and shrink must be numbers of at least 0"),
+        ({"shrink": math.nan}, "gap and shrink must be numbers of at least 0"),
+        ({"shrink": math.inf}, "gap and shrink must be numbers of at least 0"),
+        ({"temperature": -2.0}, "temperature must be at least 0"),
+        ({"temperature": 1.0, "gap": 2.0}, r"at least gap \(2\), not 1"),
+        ({"form": "linear", "temperature": 3.0}, "leave temperature, gap and detach out"),
+        ({"form": "linear", "detach": True}, "leave temperature, gap and detach out"),
         ({"form": "linear", "gap": 0.5}, "linear form has no temperature"),
     ],
     ids=str,
@@ -415,20 +538,6 @@ def test_binding_builds_no_square_matrix():
     assert max(side._matrix.nnz for side in part._related) == len(random_data(0).positives.indices)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"alpha": math.nan},
-        {"temperature": -2.0},
-        {"temperature": 1.0, "gap": 2.0},
-    ],
-    ids=repr,
-)
-def test_options_out_of_range_are_refused(options):
-    with pytest.raises(OptionError):
-        DirectSpec(**options)
-
-
 @pytest.mark.parametrize("n", [1, 5, 12])
 def test_the_default_temperature_of_a_short_batch_is_not_negative(n):
     rows = torch.randn(n, 3, generator=torch.Generator().manual_seed(n)).tolist()
@@ -439,3 +548,15 @@ def test_the_default_temperature_of_a_short_batch_is_not_negative(n):
 def test_a_gap_without_data_is_told():
     with pytest.raises(OptionError, match=r"call bind\(data\) first"):
         Balanced(DirectSpec(gap=0.5), USERS, USERS)
+
+
+def test_a_gap_above_the_default_temperature_leaves_none():
+    found = Balanced(DirectSpec(gap=0.5).bind(SHARED))
+    assert torch.equal(found.queries, Balanced(DirectSpec(temperature=0.0)).queries)
+
+
+def test_a_part_of_an_iteration_is_refused():
+    part = DirectSpec()
+    object.__setattr__(part, "iterations", 1.5)  # past the type checks of the tests
+    with pytest.raises(OptionError, match=r"whole number of at least 1, not 1\.5"):
+        part.__post_init__()

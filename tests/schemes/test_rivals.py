@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.tiny import scored_of
+from helpers.tiny import batch_of, random_data, scored_of, seeded, tiny
+from longhand import rivals as longhand
+from tacit.backbones.mf import MFConfig
 from tacit.errors import OptionError
+from tacit.kernels.rows import Rows
 from tacit.parts.miners import HardestK
-from tacit.parts.objectives import BCE, BPR
+from tacit.parts.objectives import BCE, BPR, SampledSoftmax
 from tacit.parts.samplers import Nothing, Uniform
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss, r_ce, t_ce
 from tacit.schemes.rivals.contrastive import (
@@ -23,7 +26,10 @@ from tacit.schemes.rivals.contrastive import (
 )
 from tacit.schemes.rivals.directau import Alignment, Uniformity, directau, uniformity
 from tacit.schemes.rivals.dns import dns
-from tacit.types import Clock
+from tacit.schemes.scheme import Scheme
+from tacit.scoring import TableItems
+from tacit.training.step import Step
+from tacit.types import Candidates, Clock, Encoded, Scored
 
 LATE = Clock(1000, 10, 50, 100)
 
@@ -64,6 +70,169 @@ def test_uniformity_of_the_worked_example(rows, wanted):
 def test_gradient_of_uniformity_agrees_with_finite_differences():
     x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda rows: uniformity(torch.nn.functional.normalize(rows, dim=1)), (x,))
+
+
+USERS, ITEMS = [[3.0, 4.0], [4.0, 3.0], [0.0, 2.0]], [[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0]]
+
+
+class Paired(torch.nn.Module):
+    """A backbone of given float64 vectors; training pair k is user k with item k."""
+
+    reads, interests = "pairs", 1
+
+    def __init__(self, users: list[list[float]], items: list[list[float]]) -> None:
+        super().__init__()
+        self.users, self.items = (
+            torch.nn.Parameter(torch.tensor(rows, dtype=torch.float64)) for rows in (users, items)
+        )
+        self.n_users, self.n_items, self.dim = len(users), len(items), len(users[0])
+        self.data = tiny([(row, row) for row in range(len(users))], len(users), len(items))
+
+    def forward(self, batch):
+        return Encoded(Rows(self.users, batch.users), TableItems(self.items))
+
+    def vectors(self):
+        raise NotImplementedError
+
+    def loss(self, scheme: Scheme) -> torch.Tensor:
+        """Of all pairs, through a step."""
+        every = list(range(self.n_users))
+        batch, bound = batch_of(every, every), scheme.bind(self.data)
+        return Step(self, bound)(batch, bound.sampler(batch, seeded()), LATE).total()
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0, 5.0])
+def test_directau_of_the_worked_example(strength):
+    wanted = 0.468629 + strength * 0.5 * (-0.690904 - 2.209467)
+    assert Paired(USERS, ITEMS).loss(directau(strength=strength)).item() == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("strength", [0.5, 5.0])
+def test_uniformity_of_a_batch_is_the_mean_of_both_sides(strength):
+    backbone = Paired(USERS, ITEMS)
+    every = torch.arange(3)
+    candidates = Candidates(every, torch.zeros((3, 0), dtype=torch.int64), torch.zeros((3, 0)))
+    batch = batch_of([0, 1, 2], [0, 1, 2])
+    found = Uniformity(strength)(backbone(batch), batch, candidates)
+    assert found.item() == pytest.approx(strength * 0.5 * (-0.690904 - 2.209467), abs=1e-5)
+
+
+def test_gradients_of_directau_agree_with_finite_differences():
+    backbone = Paired(USERS, ITEMS)
+    backbone.loss(directau(strength=0.7)).backward()
+    for at, table in enumerate((backbone.users, backbone.items)):
+        assert table.grad is not None
+        numeric = torch.zeros_like(table)
+        for row in range(3):
+            for axis in range(2):
+                values = []
+                for step in (1e-6, -1e-6):
+                    moved = [[list(vector) for vector in rows] for rows in (USERS, ITEMS)]
+                    moved[at][row][axis] += step
+                    values.append(Paired(*moved).loss(directau(strength=0.7)))
+                numeric[row, axis] = (values[0] - values[1]) / 2e-6
+        assert torch.allclose(table.grad.to_dense(), numeric, atol=1e-8)
+
+
+def test_uniformity_reads_the_interest_that_is_scored():
+    items = torch.tensor(ITEMS)
+    queries = torch.tensor([[[-9.0, 0.0], row] for row in USERS])
+    batch = batch_of([0, 1, 2], [0, 1, 2])
+    candidates = Candidates(batch.targets, torch.zeros((3, 0), dtype=torch.int64), torch.zeros((3, 0)))
+    chosen = torch.einsum("qkd,qd->qk", queries, items).argmax(1)
+    several, one = (
+        Uniformity()(Encoded(vectors, TableItems(items)), batch, candidates)
+        for vectors in (queries, queries[torch.arange(3), chosen][:, None])
+    )
+    assert set(chosen.tolist()) == {0, 1}
+    assert torch.equal(several, one)
+
+
+cells = st.tuples(st.floats(-3, 3), st.sampled_from([0.0, 0.25, 1.0, 1.0]))
+candidates = st.lists(cells, min_size=1, max_size=6)
+
+
+def weighed(target: float, cells: list[tuple[float, float]]) -> tuple[Scored, list[float], list[float]]:
+    """A row of candidates with weights, as a step and as loops have it; what is dropped scores +inf."""
+    values = [score if weight else torch.inf for score, weight in cells]
+    logs = torch.tensor([[1.0, *(weight for _, weight in cells)]], dtype=torch.float64).log()
+    scored = scored_of(torch.tensor([[target, *values]], dtype=torch.float64), log_weights=logs)
+    return scored, [score for score, _ in cells], [weight for _, weight in cells]
+
+
+@settings(max_examples=200)
+@given(st.floats(-1, 1), candidates, st.floats(-1, 1), st.floats(0, 400))
+def test_cosine_contrastive_loss_agrees_with_loops(target, cells, margin, weight):
+    scored, row, weights = weighed(target, cells)
+    wanted = longhand.cosine_contrastive(target, row, weights, margin, weight)
+    assert CosineContrastive(margin, weight)(scored).labelled.item() == pytest.approx(wanted, abs=1e-9)
+
+
+@settings(max_examples=200)
+@given(st.floats(-3, 3), candidates, st.floats(0.1, 2))
+def test_bilateral_loss_agrees_with_loops(target, cells, ratio):
+    scored, row, weights = weighed(target, cells)
+    wanted = longhand.bilateral(target, row, weights, ratio)
+    assert BilateralSoftmax(0.1, ratio)(scored).labelled.item() == pytest.approx(wanted, abs=1e-9)
+
+
+@settings(max_examples=200)
+@given(st.floats(-3, 3), candidates, st.floats(0, 1))
+def test_smoothed_loss_agrees_with_loops(target, cells, smoothing):
+    scored, row, weights = weighed(target, cells)
+    wanted = longhand.smoothed(target, row, weights, smoothing)
+    assert SmoothedSoftmax(0.1, smoothing)(scored).labelled.item() == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("objective", [BilateralSoftmax(), SmoothedSoftmax(), CosineContrastive()], ids=str)
+def test_an_infinite_score_that_is_dropped_has_no_gradient(objective):
+    scores = torch.tensor([[0.5, torch.inf, 0.2], [0.5, torch.inf, torch.inf]], requires_grad=True)
+    dropped = torch.where(scores.detach() == torch.inf, -torch.inf, 0.0)
+    loss = objective(scored_of(scores, log_weights=dropped)).labelled
+    (gradient,) = torch.autograd.grad(loss.sum(), scores)
+    assert loss.isfinite().all()
+    assert gradient.isfinite().all()
+    assert (gradient[scores == torch.inf] == 0).all()
+
+
+vectors = st.lists(st.sampled_from([-2.0, -0.7, 0.1, 0.4, 1.5]), min_size=3, max_size=3)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(vectors, vectors), min_size=1, max_size=6), st.floats(0, 5))
+def test_directau_agrees_with_loops(pairs, strength):
+    users, items = ([list(row) for row in side] for side in zip(*pairs, strict=True))
+    found = Paired(users, items).loss(directau(strength=strength))
+    assert found.item() == pytest.approx(longhand.directau(users, items, strength), abs=1e-9)
+
+
+@settings(max_examples=200)
+@given(st.lists(vectors, min_size=1, max_size=8), st.floats(0.1, 4))
+def test_uniformity_agrees_with_loops(rows, scale):
+    x = torch.nn.functional.normalize(torch.tensor(rows, dtype=torch.float64), dim=1)
+    assert uniformity(x, scale).item() == pytest.approx(longhand.uniformity(rows, scale), abs=1e-9)
+
+
+@given(st.floats(-3, 3), candidates)
+def test_without_smoothing_the_loss_is_the_sampled_softmax(target, cells):
+    scored = weighed(target, [(score, 1.0) for score, _ in cells])[0]
+    plain = SampledSoftmax(0.1, "cosine", correction=False)(scored).labelled.item()
+    assert SmoothedSoftmax(0.1, 0.0)(scored).labelled.item() == pytest.approx(plain, abs=1e-12)
+
+
+def test_without_strength_directau_is_alignment():
+    backbone = Paired(USERS, ITEMS)
+    aligned = backbone.loss(Scheme(Nothing(), Alignment()))
+    assert torch.equal(backbone.loss(directau(strength=0.0)), aligned)
+
+
+def test_with_one_candidate_dynamic_sampling_is_bpr():
+    data, totals = random_data(0), []
+    batch = batch_of(data.users.tolist(), data.items.tolist())
+    for scheme in (dns(negatives=1, kept=1, l2=0.0), Scheme(Uniform(1), BPR())):
+        step = Step(MFConfig(dim=4).build(data, seeded()), scheme.bind(data))
+        totals.append(step(batch, step.scheme.sampler(batch, seeded(1)), LATE).total())
+    assert torch.equal(*totals)
 
 
 def test_losses_of_the_worked_example_before_truncation():
@@ -141,8 +310,15 @@ def test_presets_hold_their_parts():
         (lambda: t_ce(rate=0.2, negatives=8), "none would be left; set it below 0.11"),
         (lambda: ReweightedLoss(-1.0), "power must not be negative"),
         (lambda: BilateralSoftmax(0.0), "temperature and ratio must be positive"),
+        (lambda: BilateralSoftmax(float("inf")), "must be positive numbers, not inf"),
+        (lambda: CosineContrastive(weight=float("inf")), "weight a number of at least 0, not 0.4 and inf"),
+        (lambda: SmoothedSoftmax(float("inf")), "temperature must be a positive number"),
         (lambda: SmoothedSoftmax(0.1, 2.0), r"smoothing in \[0, 1\]"),
-        (lambda: Uniformity(-1.0), "strength must be at least 0"),
+        (lambda: Uniformity(-1.0), "strength must be a number of at least 0"),
+        (lambda: Uniformity(float("nan")), "strength must be a number of at least 0 and scale one above it"),
+        (lambda: Uniformity(scale=float("inf")), "scale one above it, not 1.0 and inf"),
+        (lambda: dns(negatives=4, kept=8), "kept = 8 of negatives = 4 keeps all: set it lower, or use bpr"),
+        (lambda: dns(negatives=4, kept=4), "keeps all"),
     ],
 )
 def test_refuses_options_without_meaning(make, message):

@@ -12,6 +12,7 @@ from tacit.cli.output import emit, say, table
 
 FIGURES = ("asked", "taken", "mean_belief", "changed")
 JUDGED = ("base", "precision", "recall", "brier")
+CALIBRATION = ("belief", "liked", "pairs")
 
 
 def beliefs(
@@ -25,8 +26,9 @@ def beliefs(
 ) -> None:
     """List what a scheme took for false negatives, by epoch.
 
-    With the truth at hand also whether it was right: precision beside the base rate, recall, calibration.
-    --json adds quantiles of the belief and what was taken by the popularity of items.
+    With the truth at hand also whether it was right: precision beside the base rate, recall, the mean squared
+    error of the belief, and for the last epoch how much was liked at each height of the belief.
+    --json adds that of every epoch, quantiles of the belief, and what was taken by the popularity of items.
     """
     from tacit.beliefs import read_beliefs, summary, truth_table
     from tacit.storage import write_parquet
@@ -42,3 +44,6 @@ def beliefs(
     names = ["epoch", *FIGURES, *(JUDGED if truth is not None else ())]
     rows = [[entry[name] for name in names] for entry in entries]
     table("Unlabelled items taken for positives", [name.replace("_", " ") for name in names], rows)
+    if truth is not None:
+        bins = [[part[name] for name in CALIBRATION] for part in entries[-1]["calibration"]]
+        table(f"Belief and what is liked, epoch {entries[-1]['epoch']}", CALIBRATION, bins)

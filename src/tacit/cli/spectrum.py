@@ -24,6 +24,9 @@ def spectrum(
     plot: Annotated[
         Path | None, typer.Option(help="SVG file for the singular values, over epochs too where logged.")
     ] = None,
+    at: Annotated[
+        int | None, typer.Option(help="Also tell the largest singular value over the one at this place.")
+    ] = None,
     json: shared.Json = False,
     threads: shared.Threads = None,
     version: shared.Version = False,
@@ -40,7 +43,7 @@ def spectrum(
     shared.use_threads(threads)
     if plot is not None and plot.suffix != ".svg":
         raise OptionError(f"--plot {plot}: charts are written as SVG; give a name that ends in .svg")
-    found = spectrum(load(run))
+    found = spectrum(load(run), at=at)
     if plot is not None:
         write_text(plot, values_chart(found))
         say(f"wrote {plot}")
@@ -51,12 +54,14 @@ def spectrum(
     if json:
         emit(found)
         return
+    names = FIGURES if at is None else (*FIGURES, "drop")
+    heads = [name.replace("_", " ") for name in FIGURES] + ([] if at is None else [f"drop at {at}"])
     rows = [
-        [f"{side}, {form}", *(figures[name] for name in FIGURES)]
+        [f"{side}, {form}", *(figures[name] for name in names)]
         for side, forms in found["spectrum"].items()
         for form, figures in forms.items()
     ]
-    table("Spectrum of the embeddings", ["", *(name.replace("_", " ") for name in FIGURES)], rows)
+    table("Spectrum of the embeddings", ["", *heads], rows)
     pairs = [
         ("alignment", found["alignment"]),
         *((f"uniformity of {s}", v) for s, v in found["uniformity"].items()),

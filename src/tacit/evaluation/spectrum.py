@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64
 
+from tacit.errors import DataError
 from tacit.types import CSR
 
 SAMPLE = 5_000  # rows above which uniformity looks at a sample
 BLOCK = 1_024
+PAIRS = 16_384  # training pairs that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Spectrum:
         return self._ratio(squares.sum() ** 2, (squares**2).sum())
 
     def drop(self, k: int) -> float:
-        """Largest over k-th sigma, k from 1."""
+        """Largest over k-th sigma, k from 1; infinite where that is rounding."""
         return self._ratio(self.singular_values[0], self.singular_values[k - 1])
 
     def figures(self) -> dict[str, Any]:
@@ -82,7 +84,11 @@ class Spectrum:
 
 
 def spectrum_of(matrix: Float[np.ndarray, "n d"], *, centred: bool = False) -> Spectrum:
-    """The spectrum of a matrix, or of it less its mean row."""
+    """The spectrum of a matrix, or of it less its mean row. Raises `DataError` where it is not finite."""
+    if not all(np.isfinite(block).all() for block in _blocks(matrix)):
+        raise DataError(
+            "the vectors hold NaN or infinity and have no spectrum: training has diverged; use a lower rate"
+        )
     gram, dim = np.zeros((matrix.shape[1], matrix.shape[1])), matrix.shape[1]
     mean = matrix.mean(0, dtype=np.float64) if centred else np.zeros(dim)
     for block in _blocks(matrix):
@@ -108,8 +114,8 @@ def alignment(
     left, right = unit(users), unit(items)
     rows = np.repeat(np.arange(positives.n_rows), np.diff(positives.indptr))
     total = 0.0
-    for start in range(0, len(rows), BLOCK * BLOCK):
-        cells = slice(start, start + BLOCK * BLOCK)
+    for start in range(0, len(rows), PAIRS):
+        cells = slice(start, start + PAIRS)
         total += float(np.einsum("nd,nd->", left[rows[cells]], right[positives.indices[cells]]))
     return 2 - 2 * total / len(rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +90,18 @@ def _check(backbone: nn.Module) -> None:
         )
 
 
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """A module in evaluation mode for a while; then each of its modules in the mode that it had."""
+    modes = [(one, one.training) for one in module.modules()]
+    try:
+        module.eval()
+        yield
+    finally:
+        for one, training in modes:
+            one.training = training
+
+
 @dataclass(frozen=True)
 class StepLoss:
     """The loss of one batch as a closure: each call sees the same candidates.
@@ -102,11 +116,5 @@ class StepLoss:
     plain: bool = False
 
     def __call__(self) -> Terms:
-        modes = [(module, module.training) for module in self.step.modules()] if self.plain else []
-        try:
-            if self.plain:
-                self.step.eval()
+        with evaluating(self.step) if self.plain else nullcontext():
             return self.step(self.batch, self.candidates, self.clock, plain=self.plain)  # type: ignore[no-any-return]
-        finally:
-            for module, training in modes:
-                module.training = training

@@ -6,6 +6,7 @@ Recommendation", ICDE 2024; Szegedy et al., CVPR 2016 for label smoothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,9 +24,21 @@ def _valid(scored: Scored) -> Bool[Tensor, "Q M"]:
     return scored.log_weights[:, 1:] > -torch.inf
 
 
+def _log_sum(scores: Float[Tensor, "Q C"], log_weights: Float[Tensor, "Q C"]) -> Float[Tensor, "Q"]:
+    """Log-sum-exp of weighted scores; what is dropped is masked where its score may be +inf."""
+    whole = (scores + log_weights).logsumexp(1)
+    if not bool(whole.detach().isnan().any()):
+        return whole
+    return (scores.masked_fill(log_weights == -torch.inf, -torch.inf) + log_weights).logsumexp(1)
+
+
 @dataclass(frozen=True)
 class CosineContrastive:
-    """CCL: 1 - cos+ + weight * mean over candidates of max(0, cos - margin)."""
+    """CCL: 1 - cos+ + weight * mean over candidates of max(0, cos - margin); (Q,). Mao et al., CIKM 2021.
+
+    The mean is over the row's valid candidates; a row without any costs 1 - cos+. Raises `OptionError` for a
+    margin that is no cosine, or a weight that is negative or no number.
+    """
 
     margin: float = 0.4  # cosine below which a candidate costs nothing
     weight: float = 300.0  # of the candidates' mean
@@ -37,9 +50,10 @@ class CosineContrastive:
     similarity: ClassVar[Similarity] = "cosine"
 
     def __post_init__(self) -> None:
-        if not -1 <= self.margin <= 1 or not self.weight >= 0:
+        if not (-1 <= self.margin <= 1 and 0 <= self.weight < math.inf):
             raise OptionError(
-                f"margin is a cosine and weight at least 0, not {self.margin:g} and {self.weight:g}"
+                "margin is a cosine and weight a number of at least 0, "
+                f"not {self.margin:g} and {self.weight:g}"
             )
 
     def bind(self, data: TrainingData) -> Self:
@@ -58,7 +72,11 @@ class CosineContrastive:
 
 @dataclass(frozen=True)
 class BilateralSoftmax:
-    """BSL: -s+ + ratio * logsumexp of the candidates' scores; the target is not in the sum."""
+    """BSL: -s+ + ratio * logsumexp of the candidates' scores; (Q,). The target is not in the sum.
+
+    Both terms are over one temperature, as in the authors' code (Wu et al., ICDE 2024). A row without
+    candidates costs -s+. Raises `OptionError` where temperature or ratio is not a positive number.
+    """
 
     temperature: float = 0.1  # scores are divided by it
     ratio: float = 1.0  # temperature of positives over that of negatives
@@ -69,21 +87,21 @@ class BilateralSoftmax:
     one_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and self.ratio > 0):
+        if not (0 < self.temperature < math.inf and 0 < self.ratio < math.inf):
             raise OptionError(
-                f"temperature and ratio must be positive, not {self.temperature} and {self.ratio}"
+                f"temperature and ratio must be positive numbers, not {self.temperature} and {self.ratio}"
             )
 
     def bind(self, data: TrainingData) -> Self:
         return self
 
     def __call__(self, scored: Scored) -> Losses:
-        others = scored.scores[:, 1:] + scored.log_weights[:, 1:]
-        rest = self.ratio * others.logsumexp(1)
+        others, log_weights = scored.scores[:, 1:], scored.log_weights[:, 1:]
+        rest = _log_sum(others, log_weights)
         if not bool(rest.detach().isfinite().all()):
-            some = _valid(scored).any(1)
-            rest = torch.where(some, self.ratio * torch.where(some[:, None], others, 0.0).logsumexp(1), 0.0)
-        return Losses(rest - scored.scores[:, 0])
+            some = _valid(scored).any(1)[:, None]
+            rest = _log_sum(others.where(some, 0.0), log_weights.where(some, 0.0)).where(some[:, 0], 0.0)
+        return Losses(self.ratio * rest - scored.scores[:, 0])
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -91,7 +109,12 @@ class BilateralSoftmax:
 
 @dataclass(frozen=True)
 class SmoothedSoftmax:
-    """(1 - smoothing) CE of the target + smoothing * mean CE over it and the sampled candidates."""
+    """(1 - smoothing) CE of the target + smoothing * mean CE over it and the sampled candidates; (Q,).
+
+    CE is -log of the softmax over target and candidates (Szegedy et al., section 7, with their uniform share
+    over what is sampled). Raises `OptionError` for a temperature that is no positive number, or a share
+    outside [0, 1].
+    """
 
     temperature: float = 0.1  # scores are divided by it
     smoothing: float = 0.1  # share of the loss that is spread over all candidates
@@ -102,9 +125,9 @@ class SmoothedSoftmax:
     one_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and 0 <= self.smoothing <= 1):
+        if not (0 < self.temperature < math.inf and 0 <= self.smoothing <= 1):
             raise OptionError(
-                "temperature must be positive and smoothing in [0, 1], "
+                "temperature must be a positive number and smoothing in [0, 1], "
                 f"not {self.temperature} and {self.smoothing}"
             )
 
@@ -114,7 +137,7 @@ class SmoothedSoftmax:
     def __call__(self, scored: Scored) -> Losses:
         kept = scored.log_weights > -torch.inf
         mean = torch.where(kept, scored.scores, 0.0).sum(1) / kept.sum(1)
-        whole = (scored.scores + scored.log_weights).logsumexp(1)
+        whole = _log_sum(scored.scores, scored.log_weights)
         return Losses(whole - (1 - self.smoothing) * scored.scores[:, 0] - self.smoothing * mean)
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
@@ -123,7 +146,7 @@ class SmoothedSoftmax:
 
 @dataclass(frozen=True)
 class CCLScheme:
-    """MF under SimpleX's loss (CIKM 2021)."""
+    """Cosine contrastive loss, that of SimpleX (CIKM 2021)."""
 
     use: Literal["ccl"] = "ccl"
     negatives: int = 1024  # candidates of the batch
@@ -131,7 +154,7 @@ class CCLScheme:
     weight: float = 300.0  # of the candidates' mean
 
     def build(self) -> Scheme:
-        """The scheme of these options."""
+        """The scheme of these options. Raises `OptionError` for one out of range."""
         return _shared(self.negatives, CosineContrastive(self.margin, self.weight))
 
 
@@ -145,7 +168,7 @@ class BSLScheme:
     ratio: float = 1.0  # temperature of positives over that of negatives
 
     def build(self) -> Scheme:
-        """The scheme of these options."""
+        """The scheme of these options. Raises `OptionError` for one out of range."""
         return _shared(self.negatives, BilateralSoftmax(self.temperature, self.ratio))
 
 
@@ -159,7 +182,7 @@ class SmoothedScheme:
     smoothing: float = 0.1  # share of the loss that is spread over all candidates
 
     def build(self) -> Scheme:
-        """The scheme of these options."""
+        """The scheme of these options. Raises `OptionError` for one out of range."""
         return _shared(self.negatives, SmoothedSoftmax(self.temperature, self.smoothing))
 
 

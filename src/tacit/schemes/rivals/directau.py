@@ -19,11 +19,15 @@ from tacit.kernels.catalogue import log_rest
 from tacit.kernels.rows import Rows
 from tacit.parts.samplers import Nothing
 from tacit.schemes.scheme import Scheme
+from tacit.scoring import read_out
 from tacit.types import Batch, Candidates, Encoded, Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
 def uniformity(x: Float[Tensor, "n d"], scale: float = 2.0) -> Float[Tensor, ""]:
-    """log mean over pairs a < b of exp(-scale |x_a - x_b|^2), rows of length 1; 0 of fewer than two."""
+    """log mean over pairs a < b of exp(-scale |x_a - x_b|^2), rows of length 1; 0 of fewer than two.
+
+    Wang and Isola, ICML 2020. Above a thousand rows in tiles: no (n, n) matrix is kept.
+    """
     n = len(x)
     if n < 2:
         return x.sum() * 0
@@ -33,7 +37,7 @@ def uniformity(x: Float[Tensor, "n d"], scale: float = 2.0) -> Float[Tensor, ""]
 
 @dataclass(frozen=True)
 class Alignment:
-    """Objective |x_u - x_i|^2 = 2 - 2 cos of each positive pair."""
+    """Objective |x_u - x_i|^2 = 2 - 2 cos of each positive pair, (Q,); candidates are not looked at."""
 
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset()
@@ -53,7 +57,11 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Uniformity:
-    """Regulariser strength * (uniformity of the batch's users + of its items) / 2, repeats kept."""
+    """Regulariser strength * (uniformity of the batch's users + of its items) / 2, repeats kept.
+
+    Of several interests the one that is scored counts. Raises `OptionError` for a strength that is negative,
+    a scale that is not positive, and for what is no number.
+    """
 
     strength: float = 1.0  # of the uniformity of users and items
     scale: float = 2.0  # of squared distances
@@ -62,16 +70,18 @@ class Uniformity:
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
     def __post_init__(self) -> None:
-        if self.strength < 0 or not self.scale > 0:
+        if not (0 <= self.strength < math.inf and 0 < self.scale < math.inf):
             raise OptionError(
-                f"strength must be at least 0 and scale above it, not {self.strength} and {self.scale}"
+                f"strength must be a number of at least 0 and scale one above it, not {self.strength} and "
+                f"{self.scale}"
             )
 
     def bind(self, data: TrainingData) -> Self:
         return self
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]:
-        queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
+        chosen = read_out(encoded, batch).queries
+        queries = chosen.take() if isinstance(chosen, Rows) else chosen[:, 0]
         items = encoded.items.rows(candidates.read[0])
         both = uniformity(normalize(queries, dim=1), self.scale) + uniformity(
             normalize(items, dim=1), self.scale
@@ -81,16 +91,16 @@ class Uniformity:
 
 @dataclass(frozen=True)
 class DirectAUScheme:
-    """DirectAU (KDD 2022)."""
+    """DirectAU (KDD 2022): alignment and uniformity, positives only."""
 
     use: Literal["directau"] = "directau"
     strength: float = 1.0  # of uniformity; the authors use .5 to 5
 
     def build(self) -> Scheme:
-        """The scheme of these options."""
+        """The scheme of these options. Raises `OptionError` for one out of range."""
         return Scheme(Nothing(), Alignment(), regularisers=(Uniformity(self.strength),))
 
 
 def directau(**options: Any) -> Scheme:
-    """Scheme of `DirectAUScheme(**options)`."""
+    """Scheme of `DirectAUScheme(**options)`. Raises `OptionError` for an option out of range."""
     return DirectAUScheme(**options).build()

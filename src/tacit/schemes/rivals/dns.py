@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tacit.errors import OptionError
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BPR
 from tacit.parts.regularisers import EmbeddingNorm
@@ -18,12 +19,21 @@ from tacit.schemes.scheme import Scheme
 
 @dataclass(frozen=True)
 class DNSScheme:
-    """BPR against the hardest of the drawn candidates (SIGIR 2013)."""
+    """BPR against the hardest of the drawn candidates (SIGIR 2013).
+
+    Raises `OptionError` where as many are kept as are drawn: that is BPR.
+    """
 
     use: Literal["dns"] = "dns"
     negatives: int = 16  # candidates drawn for each pair
     kept: int = 1  # of those, the highest-scored ones that count
     l2: float = 1e-4  # strength of the squared norm of the batch's embeddings
+
+    def __post_init__(self) -> None:
+        if self.kept >= self.negatives > 1 or self.kept > self.negatives:
+            raise OptionError(
+                f"kept = {self.kept} of negatives = {self.negatives} keeps all: set it lower, or use bpr"
+            )
 
     def build(self) -> Scheme:
         """The scheme of these options."""

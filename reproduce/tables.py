@@ -132,7 +132,8 @@ def claims(study: str, name: str, metric: str) -> Iterator[str]:
 def taken(study: str, name: str) -> Iterator[str]:
     """Precision and recall of what was taken, beside the precision of as many by trivial rules.
 
-    Counts are of all seeds, the other figures of those that took any; schemes of which none did are left out.
+    Counts are of all seeds, the other figures of those that took any; schemes with fewer than one a seed are
+    left out.
     """
     yield "| scheme | seeds | taken | precision | recall | highest scored | neighbours | base rate |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
@@ -142,9 +143,9 @@ def taken(study: str, name: str) -> Iterator[str]:
             seeds.setdefault(cell["scheme"], []).append(cell["taken"])
     for scheme, asked in sorted(seeds.items()):
         cells = [cell for cell in asked if cell["taken"]]
-        if not cells:
-            continue
         count, base = (mean(cell[key] for cell in asked) for key in ("taken", "base"))
+        if count < 1:
+            continue
         share = mean(cell["taken"] / cell["asked"] for cell in asked)
         precision, recall = (mean(cell["scheme"][key] for cell in cells) for key in ("precision", "recall"))
         rules = (mean(cell[rule]["precision"] for cell in cells) for rule in ("highest_scored", "neighbours"))

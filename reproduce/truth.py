@@ -26,11 +26,12 @@ from reproduce.contest import Contest, known
 from reproduce.denoising import NEGATIVES, schemes
 from reproduce.pairs import Preset, Setting, Work
 from tacit.backbones.mf import MFConfig
-from tacit.beliefs import SURE, BeliefTrace
+from tacit.beliefs import BeliefTrace, judging
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.data.split import Split
 from tacit.data.synthetic import simulate
+from tacit.evaluation.beliefs import SURE
 from tacit.references.graphfilter import GraphFilter
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
@@ -223,7 +224,7 @@ class Judged:
         module = getattr(event, "module", None)
         if self.trace.tables and event.clock.epoch + 1 < max(self.trace.tables):
             self.trace.tables.clear()
-        self.refines = self.refines or bool(module is not None and module.scheme.refiners)
+        self.refines = self.refines or bool(module is not None and judging(module.scheme))
         if self.refines:
             self.trace(event)
 

@@ -14,8 +14,9 @@ import torch
 
 import tacit
 from helpers.tiny import scored_of
-from tacit.beliefs import BeliefTrace, belief, judging, read_beliefs, summary, truth_table
+from tacit.beliefs import BeliefTrace, belief, judging
 from tacit.errors import DataError, OptionError, SchemeError
+from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
 from tacit.parts.miners import HardestK
 from tacit.parts.samplers import Popularity, Uniform
 from tacit.schemes.dli import dli
@@ -124,36 +125,29 @@ def test_a_mined_scheme_is_audited_while_it_trains(tmp_path):
 
 @dataclass(frozen=True)
 class Suspicious:
-    """A refiner of one's own that half believes in every unlabelled item, or mines."""
+    """A refiner of one's own that half believes in every unlabelled item."""
 
-    mines: bool = False
     slot: ClassVar[Slot] = "refiner"
-    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset({"unlabelled"})
 
     def bind(self, data):
         return self
 
     def __call__(self, scored, objective, clock):
-        if self.mines:
-            return HardestK(1)(scored, objective, clock)
         return replace(scored, labels=torch.where(scored.observed, scored.labels, 0.5))
 
 
 class Silent(Suspicious):
-    judges = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
 
-@pytest.mark.parametrize(
-    ("parts", "wanted"),
-    [((Suspicious(),), 0.5), ((Suspicious(), Suspicious(mines=True)), 0.5), ((Suspicious(mines=True),), 0.0)],
-    ids=["one", "with a miner", "a miner alone"],
-)
-def test_refiners_of_ones_own_are_audited(parts, wanted):
-    table = audited(tacit.bpr(negatives=4).with_(*parts))
-    assert set(table["belief"].to_pylist()) == {wanted}
+@pytest.mark.parametrize("miners", [(), (HardestK(1),)], ids=["alone", "before a miner"])
+def test_refiners_of_ones_own_are_audited(miners):
+    table = audited(tacit.bpr(negatives=4).with_(Suspicious(), *miners))
+    assert set(table["belief"].to_pylist()) == {0.5}
 
 
-def test_a_refiner_of_ones_own_may_say_that_it_judges_nothing():
+def test_a_refiner_of_ones_own_that_does_not_need_unlabelled_items_judges_none():
     assert judging(tacit.bpr(negatives=4).with_(Silent(), Suspicious())) == (Suspicious(),)
 
 

@@ -359,8 +359,8 @@ class CandidateObjective(Objective, Protocol):
 class Refiner(Part, Protocol):
     """Changes labels or weights of candidates after seeing their scores; a miner drops columns.
 
-    One that also has `judges = False` says that it takes no unlabelled item for a positive, as a miner: the
-    audit of beliefs leaves it out.
+    One that takes unlabelled items for positives names "unlabelled" among its needs: it then stands before
+    every miner, and the audit of beliefs asks it.
     """
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored: ...

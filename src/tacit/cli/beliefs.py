@@ -30,7 +30,7 @@ def beliefs(
     error of the belief, and for the last epoch how much was liked at each height of the belief.
     --json adds that of every epoch, quantiles of the belief, and what was taken by the popularity of items.
     """
-    from tacit.beliefs import read_beliefs, summary, truth_table
+    from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
     from tacit.storage import write_parquet
 
     found = read_beliefs(run / "beliefs")

@@ -95,6 +95,17 @@ def test_leaks_of_the_test_part_are_counted_by_the_run(tmp_path: Path) -> None:
     assert any("the future of other users" in note for note in told.notes)
 
 
+def test_impressions_later_than_the_test_begins_are_counted_by_the_run(tmp_path: Path) -> None:
+    log = timed_log().append_column("shown", [np.arange(len(timed_log())) % 9 == 0])
+    parts = tacit.split(tacit.Interactions.read(log), "last")
+    wanted = audit(parts).train_impressions_after_test_begins
+    quick_run(parts.train, valid=parts.valid, out=tmp_path / "run")
+    told = tacit.evaluate(tacit.load(tmp_path / "run"), parts.test, ks=(5,), references=False)
+    assert told.audit["train_impressions_after_test_begins"] == wanted
+    assert wanted
+    assert any("what was shown later" in note for note in told.notes)
+
+
 def test_pairs_of_train_and_valid_in_the_test_part_are_counted_apart(validated: tacit.Run) -> None:
     valid = of_pairs([(STRANGER, 3), (STRANGER, 7)])
     test = pa.concat_tables([random_log().slice(0, 5), valid, random_log(50, seed=5)])

@@ -29,6 +29,7 @@ from tacit.run import Run
 from tacit.types import CSR, Queries, Recommender
 
 EASE_LIMIT = 15_000
+LATER = ("train_events_after_test_begins", "train_impressions_after_test_begins")
 _log = logging.getLogger("tacit")
 
 
@@ -120,7 +121,8 @@ def judge(
     notes: list[str | None] = [f"{n}: {why}" for n, why in skipped.items()]
     files = run.facts.get("split", {}).get("files") or {"notes": []}
     notes += [f"split of the files: {note}" for note in files["notes"]]
-    notes += Audit(train_events_after_test_begins=audit["train_events_after_test_begins"]).findings()
+    later = {name: audit[name] for name in LATER}
+    notes += Audit(**later).findings()
     users, items = np.flatnonzero(truth.degrees()), np.unique(truth.indices)
     for what, rows, n_known in (("users", users, evidence.n_users), ("items", items, evidence.n_items)):
         unknown = int((rows >= n_known).sum())
@@ -157,13 +159,15 @@ def _leaks(evidence: Evidence, test: Interactions) -> dict[str, int | None]:
     trained, seen = (padded(matrix, n_users, n_items) for matrix in (evidence.positives, evidence.seen))
     in_train, in_any = (int(shared_with(truth, matrix).sum()) for matrix in (trained, seen))
     tested, known = truth.degrees() > 0, trained.degrees() > 0
-    later = None
-    if evidence.moments is not None and test.times is not None and test.n_yes:
-        later = evidence.moments.after(int(test.times[test.yes].min()))
+    later: list[int | None] = [None, None]
+    if test.times is not None and test.n_yes:
+        begins = int(test.times[test.yes].min())
+        known_moments = (evidence.moments, evidence.shown_moments)
+        later = [None if moments is None else moments.after(begins) for moments in known_moments]
     return {
         "test_pairs_in_train": in_train,
         "valid_pairs_in_test": in_any - in_train,
-        "train_events_after_test_begins": later,
+        **dict(zip(LATER, later, strict=True)),
         "test_users_without_train": int((tested & ~known).sum()),
         "users_without_test": int((known & ~tested).sum()),
         "repeated_test_rows": test.n_yes - len(truth.indices),

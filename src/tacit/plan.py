@@ -68,6 +68,7 @@ def run_of(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:
         positives=trained.positives,
         item_counts=trained.item_counts,
         moments=_moments(log, plan.earlier),
+        shown_moments=_shown_moments(log, plan.earlier),
     )
     config = {**plan.config, "chosen": chosen}
     return Run(
@@ -87,3 +88,15 @@ def _moments(log: Interactions, earlier: Evidence | None) -> Moments | None:
         return None
     own = Moments.of(log.times[log.yes])
     return own if earlier is None or earlier.moments is None else own.and_of(earlier.moments)
+
+
+def _shown_moments(log: Interactions, earlier: Evidence | None) -> Moments | None:
+    """The same of impressions; None where there are none, or those of the earlier run have no times."""
+    before = None if earlier is None else earlier.shown_moments
+    untimed = earlier is not None and before is None and len(earlier.impressions.indices) > 0
+    if log.shown is None:
+        return before
+    if log.times is None or untimed:
+        return None
+    own = Moments.of(log.times[log.shown])
+    return own if before is None else own.and_of(before)

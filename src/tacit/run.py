@@ -40,6 +40,7 @@ from tacit.storage import (
 from tacit.types import CSR, PairScorer, Queries
 
 KIND, VERSION = "tacit-run", 1
+MOMENTS = ("moments", "shown_moments")  # of the evidence
 Id = int | str
 _log = logging.getLogger("tacit")
 
@@ -155,8 +156,9 @@ class Run:
             for part in ("indptr", "indices")
         }
         evidence["item_counts"] = self.evidence.item_counts
-        if (moments := self.evidence.moments) is not None:
-            evidence |= {"moments.times": moments.times, "moments.events": moments.events}
+        for name in MOMENTS:
+            if (moments := getattr(self.evidence, name)) is not None:
+                evidence |= {f"{name}.times": moments.times, f"{name}.events": moments.events}
         ids = pa.table({"users": _one(self.user_ids), "items": _one(self.item_ids)})
         serving = {"similarity": self.similarity}
         write_artifact(
@@ -193,14 +195,16 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     similarity = config.pop("serving")["similarity"]
     arrays = {name: tensor.numpy() for name, tensor in read_tensors(files["seen.safetensors"]).items()}
     counts = arrays.pop("item_counts")
-    matrices = {
+    matrices: dict[str, Any] = {
         name: CSR(arrays[f"{name}.indptr"], arrays[f"{name}.indices"], len(counts))
         for name in ("positives", "seen", "noes", "impressions")
     }
-    moments = (
-        Moments(arrays["moments.times"], arrays["moments.events"]) if "moments.times" in arrays else None
-    )
-    evidence = Evidence(**matrices, item_counts=counts, moments=moments)
+    moments: dict[str, Any] = {
+        name: Moments(arrays[f"{name}.times"], arrays[f"{name}.events"])
+        for name in MOMENTS
+        if f"{name}.times" in arrays
+    }
+    evidence = Evidence(**matrices, item_counts=counts, **moments)
     trained: Mapping[str, Any] = config["backbone"]
     if "use" in trained:
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in trained.items()}

@@ -125,13 +125,72 @@ def test_split_names_the_file_and_line_of_a_bad_cell_as_fit_does(
     assert not (tmp_path / "out").exists()
 
 
-def test_split_leaves_a_file_of_impressions_alone_and_says_so(tacit: Tacit, small: Path) -> None:
-    (small.parent / "shown.csv").write_text("user,item,timestamp\na,y,1600000000\nb,y,1600000001\n")
-    option = ("--set", f"data.impressions={small.parent / 'shown.csv'}")
-    told = tacit("data", "split", small, "--out", small.parent / "out", *option, "--json")
+def write_impressions(place: Place, folder: Path) -> Path:
+    """Five impressions before the first validation event, at it, between and after the parts."""
+    begins = {
+        name: min(pq.read_table(place.split / f"{name}.parquet")["timestamp"].to_pylist())
+        for name in ("valid", "test")
+    }
+    times = [begins["valid"] - 9, begins["valid"] - 1, begins["valid"], begins["test"] - 1, begins["test"]]
+    columns = {"user_id": range(5), "item_id": range(5), "timestamp": times, "slot": range(5)}
+    pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), folder / "i.parquet")
+    return folder / "i.parquet"
+
+
+def test_impressions_are_cut_where_train_is(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    option = ("--set", f"data.impressions={write_impressions(place, tmp_path)}")
+    told = tacit("data", "split", place.log, "--out", tmp_path / "out", *option, "--json")
     assert told.code == 0
-    assert sum(told.json["rows"].values()) == 4
-    assert "data.impressions is not split" in told.err
+    kept = pq.read_table(tmp_path / "out" / "train_impressions.parquet")
+    assert kept["slot"].to_pylist() == [0, 1]
+    assert told.json["audit"]["train_impressions_after_valid_begins"] == 0
+    assert f"--set data.impressions={tmp_path / 'out' / 'train_impressions.parquet'}" in told.err
+    for part in ("train", "valid", "test"):
+        assert pq.read_table(tmp_path / "out" / f"{part}.parquet") == pq.read_table(
+            place.split / f"{part}.parquet"
+        )
+
+
+def test_impressions_of_people_held_out_are_left_out(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    people = list(range(120))
+    shown = pa.table({"user_id": people, "item_id": [0] * 120, "timestamp": [1_600_000_000] * 120})
+    pq.write_table(shown, tmp_path / "i.parquet")
+    option = ("--set", f"data.impressions={tmp_path / 'i.parquet'}")
+    assert tacit("data", "split", place.log, "--out", tmp_path / "out", "--by", "user", *option).code == 0
+    kept, train = (
+        pq.read_table(tmp_path / "out" / f"{name}.parquet")["user_id"].to_pylist()
+        for name in ("train_impressions", "train")
+    )
+    assert sorted(kept) == sorted(set(train))
+
+
+@pytest.mark.parametrize("by", ["random", "last"])
+def test_impressions_of_another_split_all_stay(tacit: Tacit, place: Place, tmp_path: Path, by: str) -> None:
+    option = ("--set", f"data.impressions={write_impressions(place, tmp_path)}")
+    told = tacit("data", "split", place.log, "--out", tmp_path / "out", "--by", by, *option)
+    assert told.code == 0
+    assert len(pq.read_table(tmp_path / "out" / "train_impressions.parquet")) == 5
+    assert "5 of 5 impressions go with train" in told.err
+
+
+def test_text_impressions_keep_the_ids_of_the_log(tacit: Tacit, small: Path) -> None:
+    (small.parent / "shown.csv").write_text("user,item,timestamp\n7,y,1600000000\nb,y,1600090000\n")
+    option = ("--set", f"data.impressions={small.parent / 'shown.csv'}")
+    assert tacit("data", "split", small, "--out", small.parent / "out", *option).code == 0
+    kept = pq.read_table(small.parent / "out" / "train_impressions.parquet").to_pylist()
+    assert kept == [{"user": "7", "item": "y", "timestamp": 1_600_000_000}]
+
+
+def test_a_split_without_impressions_leaves_none_of_an_earlier_one(
+    tacit: Tacit, place: Place, tmp_path: Path
+) -> None:
+    late = pq.read_table(write_impressions(place, tmp_path)).slice(4)
+    pq.write_table(late, tmp_path / "late.parquet")
+    for file in ("i.parquet", "late.parquet"):
+        option = ("--set", f"data.impressions={tmp_path / file}")
+        told = tacit("data", "split", place.log, "--out", tmp_path / "out", *option)
+    assert "no impressions are left for fit" in told.err
+    assert not (tmp_path / "out" / "train_impressions.parquet").exists()
 
 
 def test_a_split_text_file_keeps_its_numbers_as_numbers(tacit: Tacit, small: Path) -> None:

@@ -13,12 +13,15 @@ from tacit.data.vocabulary import Vocabulary
 IDS = Vocabulary(np.arange(6)), Vocabulary(np.arange(8))
 
 
-def log(pairs: list[tuple[int, ...]], labels: list[float] | None = None) -> Interactions:
+def log(
+    pairs: list[tuple[int, ...]], labels: list[float] | None = None, shown: list[bool] | None = None
+) -> Interactions:
     columns = [np.array(column) for column in zip(*pairs, strict=True)]
     times = columns[2].astype(np.int64) if len(columns) > 2 else None
     given = None if labels is None else np.array(labels, np.float32)
+    flags = None if shown is None else np.array(shown)
     return Interactions(
-        columns[0].astype(np.int32), columns[1].astype(np.int32), *IDS, times=times, labels=given
+        columns[0].astype(np.int32), columns[1].astype(np.int32), *IDS, times=times, labels=given, shown=flags
     )
 
 
@@ -33,6 +36,14 @@ LEAKS: dict[str, tuple[Split, int]] = {
         1,
     ),
     "train_events_after_valid_begins": (Split(log([(0, 0, 1), (1, 1, 9)]), log([(0, 1, 5)]), None), 1),
+    "train_impressions_after_valid_begins": (
+        Split(log([(0, 0, 1), (1, 1, 9), (1, 2, 5)], shown=[False, True, True]), log([(0, 1, 5)]), None),
+        1,
+    ),
+    "train_impressions_after_test_begins": (
+        Split(log([(0, 0, 1), (1, 1, 9), (1, 2, 6)], shown=[False, True, True]), None, log([(0, 1, 5)])),
+        2,
+    ),
     "test_items_never_in_train": (Split(log([(0, 0), (1, 1)]), None, log([(0, 7), (1, 7), (1, 6)])), 2),
     "test_pairs_of_items_never_in_train": (
         Split(log([(0, 0), (1, 1)]), None, log([(0, 7), (1, 7), (1, 6)])),

@@ -80,23 +80,34 @@ def split(
     """Cut a log into train, valid and test files; count leaks.
 
     All columns are kept. By last and at random only yeses are held out: explicit noes and impressions stay
-    in train.
+    in train. Of the file data.impressions train_impressions.parquet keeps what goes with train.
     """
+    import numpy as np
+
     from tacit.data.audit import audit
-    from tacit.data.split import Split, split_rows, write
+    from tacit.data.shown import with_train
+    from tacit.data.split import IMPRESSIONS, Split, split_rows, write
 
     shared.use_threads(threads)
     options = _options(config, settings)
-    if options.pop("impressions") is not None:
-        say("data.impressions is not split: give fit that file as it is")
-    found = _read(log, options)
-    source = _whole(log, options, found)
+    read = _read(log, options)
+    table_of_log, columns = _whole(log, options, read)
+    found, shown = (read.select(rows) for rows in np.split(np.arange(len(read)), [len(table_of_log)]))
     rows, kind, notes = split_rows(found, by, valid=valid, test=test, n=n, seed=seed)
     parts = {name: found.select(chosen) for name, chosen in rows.items()}
+    kept = None
+    if (file := options["impressions"]) is not None:
+        keep, why = with_train(shown, parts, kind)
+        kept = _shown(Path(file), columns, shown).filter(keep)
+        parts["train"] = parts["train"].concat(shown.select(keep))
+        notes = (*notes, f"{len(kept):,} of {len(keep):,} impressions go with train: {why}")
     report = audit(Split(**parts, kind=kind, notes=notes))
-    write(source, rows, kind, notes, out)
+    write(table_of_log, rows, kind, notes, out, kept if kept else None)
     for note in (*notes, *report.findings()):
         say(note)
+    if kept is not None:
+        given = f"give them to fit by --set data.impressions={out / IMPRESSIONS}.parquet"
+        say(given if len(kept) else "no impressions are left for fit")
     counts = {name: len(chosen) for name, chosen in rows.items()}
     if json:
         emit({"out": str(out), "kind": kind, "notes": list(notes), "rows": counts, "audit": report.to_dict()})
@@ -147,21 +158,39 @@ def _read(log: Path, options: dict[str, Any]) -> Interactions:
     return Interactions.read(log, **options, collapse=False)
 
 
-def _whole(log: Path, options: dict[str, Any], found: Interactions) -> pa.Table:
-    """Every column of the file, row by row as `found`; ids of a text file as they were understood."""
+def _whole(log: Path, options: dict[str, Any], found: Interactions) -> tuple[pa.Table, dict[str, str]]:
+    """Every column of the file, row by row as `found` begins, and the column of each role."""
+    from tacit.data.columns import ROLES, find_columns
+    from tacit.data.sources import open_source
+
+    columns, _ = find_columns(open_source(log), {role: options[role] for role in ROLES})
+    return _table(log, columns, found), columns
+
+
+def _shown(file: Path, columns: dict[str, str], shown: Interactions) -> pa.Table:
+    """The same of a file of impressions, whose columns are called as the log's are or guessed."""
+    from tacit.data.columns import find_columns
+    from tacit.data.read import alike
+    from tacit.data.sources import open_source
+
+    source = open_source(file)
+    return _table(file, find_columns(source, alike(source, columns))[0], shown)
+
+
+def _table(file: Path, columns: dict[str, str], found: Interactions) -> pa.Table:
+    """Every column of a file; ids of a text file as they were understood."""
     import pyarrow as pa
 
-    from tacit.data.columns import ROLES, find_columns
     from tacit.data.read import table_of
     from tacit.data.sources import open_source
 
-    source, whole = open_source(log), table_of(log)
-    if not source.text:
+    whole = table_of(file)
+    if not open_source(file).text:
         return whole
-    columns, _ = find_columns(source, {role: options[role] for role in ROLES})
     for name, ids, rows in (("user", found.user_ids, found.users), ("item", found.item_ids, found.items)):
         place = whole.column_names.index(columns[name])
-        whole = whole.set_column(place, columns[name], ids.to_arrow().take(pa.array(rows)))
+        taken = ids.to_arrow().take(pa.array(rows[: len(whole)]))
+        whole = whole.set_column(place, columns[name], taken)
     return whole
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tacit.data.interactions import Interactions
 from tacit.data.split import Split
 from tacit.kernels.topk import shared_with
 
@@ -20,6 +19,8 @@ class Audit:
     test_pairs_in_train: int | None = None
     train_events_after_test_begins: int | None = None
     train_events_after_valid_begins: int | None = None
+    train_impressions_after_test_begins: int | None = None
+    train_impressions_after_valid_begins: int | None = None
     valid_items_never_in_train: int | None = None
     test_items_never_in_train: int | None = None
     test_pairs_of_items_never_in_train: int | None = None
@@ -43,11 +44,16 @@ class Audit:
 
 
 _FUTURE = "the future of other users is known in training; split by time to avoid it"
+_SHOWN_LATER = (
+    "training knows what was shown later; data split cuts a file of impressions where it cuts train"
+)
 _MEANING = {
     "valid_pairs_in_train": "masked in validation, so they leave the truth",
     "test_pairs_in_train": "masked in the evaluation, so they leave the truth",
     "train_events_after_test_begins": _FUTURE,
     "train_events_after_valid_begins": _FUTURE,
+    "train_impressions_after_test_begins": _SHOWN_LATER,
+    "train_impressions_after_valid_begins": _SHOWN_LATER,
     "valid_items_never_in_train": "no model can recommend them",
     "test_items_never_in_train": "no model can recommend them; they stay in the truth",
     "test_pairs_of_items_never_in_train": "they stay in the truth and count as misses",
@@ -60,7 +66,8 @@ _MEANING = {
 
 
 def audit(split: Split) -> Audit:
-    """Count the leaks of a split whose parts share one vocabulary. What counts are yeses.
+    """Count the leaks of a split whose parts share one vocabulary. What counts are yeses, and impressions
+    that are later than a part begins.
 
     Where people are held out whole, their history counts as training data.
     """
@@ -83,16 +90,13 @@ def audit(split: Split) -> Audit:
             counts["test_pairs_of_items_never_in_train"] = int(np.isin(truth.indices, lost).sum())
             counts["repeated_test_rows"] = part.n_yes - len(truth.indices)
             counts["users_without_test"] = int((~people & (known.degrees() > 0)).sum())
-        later = _later(split.train, part)
-        if later is not None:
-            counts[f"train_events_after_{name}_begins"] = later
+        if split.train.times is not None and part.times is not None and part.n_yes:
+            later = split.train.times > part.times[part.yes].min()
+            counts[f"train_events_after_{name}_begins"] = int((later & split.train.yes).sum())
+            if split.train.shown is not None:
+                shown = int((later & split.train.shown).sum())
+                counts[f"train_impressions_after_{name}_begins"] = shown
     if split.valid is not None and split.test is not None:
         shared = shared_with(split.valid.positives, split.test.positives)
         counts["valid_pairs_in_test"] = int(shared.sum())
     return Audit(**counts)
-
-
-def _later(train: Interactions, part: Interactions) -> int | None:
-    if train.times is None or part.times is None or part.n_yes == 0:
-        return None
-    return int((train.times[train.yes] > part.times[part.yes].min()).sum())

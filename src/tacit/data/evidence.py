@@ -26,6 +26,7 @@ class Evidence:
     impressions: CSR
     item_counts: Int64[np.ndarray, "N"]
     moments: Moments | None = None  # of the events trained on, where all have times
+    shown_moments: Moments | None = None  # of the impressions trained on, where all have times
 
     @staticmethod
     def of(log: TrainingData, earlier: Evidence | None = None) -> Evidence:

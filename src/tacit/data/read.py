@@ -162,12 +162,16 @@ def _flags(
     return flags
 
 
+def alike(source: Source, found: Mapping[str, str]) -> dict[str, str | None]:
+    """The log's columns by role where a file of impressions has them too; the others are to be guessed."""
+    return {role: name if name in source.names else None for role, name in found.items()}
+
+
 def _with_impressions(log: Interactions, path: str | Path, found: Mapping[str, str]) -> Interactions:
     """The log and the rows of a file of impressions behind it."""
     source = open_source(path)
-    named = {role: name if name in source.names else None for role, name in found.items()}
     known = log.user_ids, log.item_ids
-    more, _ = _columns(source, named | {"rating": None, "label": None}, None, known)
+    more, _ = _columns(source, alike(source, found) | {"rating": None, "label": None}, None, known)
     if log.times is not None and more.times is None:
         raise DataError(f"{source.label}: no column of times, which the log has; add it, or name it alike")
     silent = replace(

@@ -20,6 +20,7 @@ By = Literal["time", "last", "random", "user"]
 Rows = dict[str, Int64[np.ndarray, "part"]]
 Part = Int64[np.ndarray, "n"]  # of each row the index of its part in PARTS
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
+IMPRESSIONS = "train_impressions"
 VALIDATION_SHARE, VALIDATION_USERS, TRUTH_SHARE = 0.05, 10_000, 0.2
 SPLIT, VALIDATION = 7, 8
 LEAK = "leave-last-out leaks across users: training holds events later than others' test events"
@@ -156,15 +157,26 @@ def validation(
     return _without(log, order[indptr[people] + rng.integers(0, counts[people])])
 
 
-def write(table: pa.Table, rows: Rows, kind: str, notes: tuple[str, ...], folder: Path) -> None:
+def write(
+    table: pa.Table,
+    rows: Rows,
+    kind: str,
+    notes: tuple[str, ...],
+    folder: Path,
+    impressions: pa.Table | None = None,
+) -> None:
     """The parts of a source table, all its columns kept, as Parquet files; split.json comes last.
 
-    Parts of a former split in the same folder go. Raises `StorageError`.
+    `impressions`: those that go with train. Parts of a former split in the same folder go. Raises
+    `StorageError`.
     """
-    for stale in ("split.json", *(f"{name}.parquet" for name in PARTS if name not in rows)):
+    parts = {name: table.take(pa.array(chosen)) for name, chosen in rows.items()}
+    if impressions is not None:
+        parts[IMPRESSIONS] = impressions
+    for stale in ("split.json", *(f"{name}.parquet" for name in (*PARTS, IMPRESSIONS) if name not in parts)):
         storage.remove(folder / stale)
-    for name, chosen in rows.items():
-        storage.write_parquet(folder / f"{name}.parquet", table.take(pa.array(chosen)))
+    for name, part in parts.items():
+        storage.write_parquet(folder / f"{name}.parquet", part)
     counts = {name: len(chosen) for name, chosen in rows.items()}
     storage.write_json(folder / "split.json", {"kind": kind, "notes": list(notes), "rows": counts})
 

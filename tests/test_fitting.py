@@ -135,10 +135,25 @@ def test_a_run_that_another_writer_began_meanwhile_is_not_replaced(tmp_path, unf
     assert fit(out, seed=7, resume=True).config["seed"] == 7
 
 
-def test_a_run_finished_meanwhile_is_what_a_resume_finds(tmp_path):
-    out = tmp_path / "run"
-    run = fit(out, seed=3, resume=True, scheme=Meanwhile(lambda: fit(out, seed=7)))
-    assert run.config["seed"] == 7
+def test_a_run_finished_meanwhile_is_what_a_resume_finds(tmp_path, caplog):
+    out, same = tmp_path / "run", Meanwhile(lambda: None)
+    with caplog.at_level("INFO", "tacit"):
+        fit(out, seed=3, resume=True, scheme=Meanwhile(lambda: fit(out, seed=3, scheme=same)))
+    assert f"{out} is finished: nothing to resume" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"seed": 4}, r"config\.seed was 3 and is 4"),
+        ({"backbone": "gmf"}, r"config\.backbone\.use was mf and is gmf"),
+        ({"log": table().slice(1)}, "data was another log"),
+    ],
+)
+def test_a_finished_run_is_not_taken_for_another(tmp_path, changed, said):
+    fit(tmp_path / "run", seed=3)
+    with pytest.raises(RunFolderError, match=f"cannot resume: {said}"):
+        fit(tmp_path / "run", resume=True, **{"seed": 3, **changed})
 
 
 def test_a_run_is_not_saved_into_a_folder_that_somebody_holds(tmp_path):

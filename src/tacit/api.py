@@ -14,9 +14,11 @@ from tacit.errors import OptionError, RunFolderError
 from tacit.fitting import train as run_plan
 from tacit.gathering import DataOptions, read
 from tacit.judging import Evaluation, judge
+from tacit.plan import Plan
 from tacit.planning import made
-from tacit.run import Run, load
+from tacit.run import Run, described, load
 from tacit.storage import MANIFEST, lock
+from tacit.training.checkpoint import refuse_differences
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 from tacit.types import Callback
@@ -62,15 +64,14 @@ def fit(
     training = _given("training", training, TrainingOptions)
     optimizer = _given("optimizer", optimizer, OptimizerOptions)
     folder = None if out is None else Path(out)
-    if folder is not None and (finished := _finished(folder, resume, backbone)) is not None:
-        return finished
-    if folder is not None and resume and not (folder / "checkpoints").exists():
+    finished = folder is not None and _finished(folder, resume)
+    if folder is not None and resume and not finished and not (folder / "checkpoints").exists():
         _log.info("%s holds no run to resume: it starts anew", folder)
     plan = made(train, valid, valid_history, backbone, scheme, options, training, optimizer, seed, start)
-    with nullcontext() if folder is None else lock(folder):
+    with nullcontext() if folder is None or finished else lock(folder):
         # Whoever held the lock until now may have filled the folder.
-        if folder is not None and (finished := _finished(folder, resume, backbone)) is not None:
-            return finished
+        if folder is not None and _finished(folder, resume):
+            return _as_planned(folder, plan, backbone)
         return run_plan(plan, folder, resume, callbacks, progress)
 
 
@@ -84,23 +85,34 @@ def _given(name: str, value: Any, kind: type[Options]) -> Options:
     return kind() if value is None else value
 
 
-def _finished(folder: Path, resume: bool, backbone: Any) -> Run | None:
-    """The run that there is nothing to resume of. Raises `RunFolderError` where a new one has no place."""
+def _as_planned(folder: Path, plan: Plan, backbone: Any) -> Run:
+    """The finished run of a folder. Raises `RunFolderError` where it is of other data or options."""
+    config, facts = described(folder)
+    now: dict[str, Any] = {"config": plan.config}
+    before = {"config": {name: value for name, value in config.items() if name not in ("chosen", "serving")}}
+    if facts.get("data"):
+        now["data"], before["data"] = plan.facts["data"], facts["data"]
+    refuse_differences(before, now, {"config": plan.unsaid})
+    _log.info("%s is finished: nothing to resume", folder)
+    return load(folder, backbone=None if isinstance(backbone, str) else backbone)
+
+
+def _finished(folder: Path, resume: bool) -> bool:
+    """Whether the folder holds a finished run to resume. `RunFolderError` where a new one has no place."""
     if (folder / MANIFEST).exists():
         if resume:
-            _log.info("%s is finished: nothing to resume", folder)
-            return load(folder, backbone=None if isinstance(backbone, str) else backbone)
+            return True
         raise RunFolderError(f"{folder} holds a finished run: choose another folder, or {RESUME}")
     if (folder / "checkpoints").exists():
         if not resume:
             raise RunFolderError(f"{folder} holds an unfinished run: {RESUME}, or choose another folder")
-        return None
+        return False
     others = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     others = [name for name in others if not name.startswith(".") and name not in OURS]
     if others:
         named = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         raise RunFolderError(f"{folder} holds other files ({named}): name a new or an empty folder")
-    return None
+    return False
 
 
 def _columns(run: Run, said: DataOptions) -> DataOptions:

@@ -40,6 +40,7 @@ from tacit.storage import (
 from tacit.types import CSR, PairScorer, Queries
 
 KIND, VERSION = "tacit-run", 1
+FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs
 MOMENTS = ("moments", "shown_moments")  # of the evidence
 Id = int | str
 _log = logging.getLogger("tacit")
@@ -55,7 +56,7 @@ class Run:
     item_ids: Vocabulary
     evidence: Evidence
     config: dict[str, Any]
-    facts: dict[str, Any] = field(default_factory=dict)  # split.json, audit.json
+    facts: dict[str, Any] = field(default_factory=dict)  # by the names of FACTS
     folder: Path | None = None
 
     def __repr__(self) -> str:
@@ -168,8 +169,7 @@ class Run:
                 "model.safetensors": lambda: tensor_bytes(self.backbone.state_dict()),
                 "vocabulary.parquet": lambda: parquet_bytes(ids),
                 "seen.safetensors": lambda: tensor_bytes(evidence),
-                "split.json": json_bytes(self.facts.get("split", {})),
-                "audit.json": json_bytes(self.facts.get("audit", {})),
+                **{f"{name}.json": json_bytes(self.facts.get(name, {})) for name in FACTS},
             },
             KIND,
             VERSION,
@@ -191,7 +191,7 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
         said = "an unfinished run: finish it by fit with resume" if unfinished else "not a run folder"
         raise ArtifactError(f"{folder}: {said} (it holds no {MANIFEST})")
     files = read_artifact(folder, KIND, VERSION)
-    config = read_json(files["config.json"])
+    config, facts = _described(files)
     similarity = config.pop("serving")["similarity"]
     arrays = {name: tensor.numpy() for name, tensor in read_tensors(files["seen.safetensors"]).items()}
     counts = arrays.pop("item_counts")
@@ -226,8 +226,17 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     backbone.eval()
     ids = pq.read_table(files["vocabulary.parquet"])
     users, items = (ids[name].combine_chunks().flatten() for name in ("users", "items"))
-    facts = {name: read_json(files[f"{name}.json"]) for name in ("split", "audit")}
     return Run(backbone, similarity, Vocabulary(users), Vocabulary(items), evidence, config, facts, folder)
+
+
+def described(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and facts of a saved run, without the run. Raises `ArtifactError` as `load`."""
+    return _described(read_artifact(folder, KIND, VERSION))
+
+
+def _described(files: Mapping[str, Path]) -> tuple[dict[str, Any], dict[str, Any]]:
+    facts = {name: read_json(files[f"{name}.json"]) for name in FACTS if f"{name}.json" in files}
+    return read_json(files["config.json"]), facts
 
 
 def _one(ids: Vocabulary) -> pa.Array:

@@ -106,9 +106,16 @@ def test_a_run_folder_is_not_overwritten(tacit: Tacit, place: Place) -> None:
 
 
 def test_resuming_a_finished_run_is_fine(tacit: Tacit, place: Place) -> None:
-    told = tacit("fit", place.log, "--out", place.run, "--resume", *QUICK)
+    files = (place.split / "train.parquet", "--valid", place.split / "valid.parquet")
+    told = tacit("fit", *files, "--out", place.run, "--resume", *QUICK)
     assert told.code == 0
     assert "finished" in told.err
+
+
+def test_resuming_a_finished_run_of_another_log_is_refused(tacit: Tacit, place: Place) -> None:
+    told = tacit("fit", place.log, "--out", place.run, "--resume", *QUICK)
+    assert (told.code, told.out) == (2, "")
+    assert "cannot resume: config.training.refit was False and is True" in told.err
 
 
 def test_training_goes_on_from_an_earlier_run(tacit: Tacit, place: Place, tmp_path: Path) -> None:

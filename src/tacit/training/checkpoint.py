@@ -179,13 +179,7 @@ def restore(
     Raises `RunFolderError` naming what differs from the saved facts.
     """
     values, tensors = read_json(files["state.json"]), read_tensors(files["state.safetensors"])
-    different = _first_difference("", _completed(values["facts"], unsaid or {}), facts)
-    if different is not None:
-        name, before, now = different
-        raise RunFolderError(
-            f"cannot resume: {name} was {before} and is {now}; "
-            "resume (on the line: --resume) with the same data and options, or start a new run folder"
-        )
+    refuse_differences(values["facts"], facts, unsaid or {})
     step.load_state_dict(_under("module.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in _under("optimizer.", tensors).items():
@@ -197,6 +191,19 @@ def restore(
     position = Position(**values["position"])
     _log.info("resumed at step %d of the %s", position.step, facts["phase"].partition("-")[2])
     return position, values.get("ended")
+
+
+def refuse_differences(before: Any, now: Any, unsaid: Mapping[str, Any]) -> None:
+    """Raise `RunFolderError` naming the first entry in which saved facts and those of today differ."""
+    different = _first_difference("", _completed(before, unsaid), now)
+    if different is None:
+        return
+    name, old, new = different
+    said = "was another log" if name.partition(".")[0] == "data" else f"was {old} and is {new}"
+    raise RunFolderError(
+        f"cannot resume: {name} {said}; "
+        "resume (on the line: --resume) with the same data and options, or start a new run folder"
+    )
 
 
 def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any] | None:

@@ -67,6 +67,7 @@ class Config:
     training: TrainingOptions = field(default_factory=TrainingOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    said: Table = field(default_factory=dict, compare=False)  # what was said of backbone and scheme
 
     @property
     def own_backbone(self) -> Any:
@@ -74,7 +75,7 @@ class Config:
         return None if isinstance(self.backbone, BackboneConfig) else self.backbone
 
 
-SECTIONS = tuple(section.name for section in fields(Config))
+SECTIONS = tuple(section.name for section in fields(Config) if section.name != "said")
 
 
 def read(
@@ -124,6 +125,7 @@ def read(
         training=_options(TrainingOptions, tables, "training", where),
         optimizer=_options(OptimizerOptions, tables, "optimizer", where),
         evaluation=_options(EvaluationOptions, tables, "evaluation", where),
+        said={"backbone": body, "scheme": over, "also": also},
     )
 
 

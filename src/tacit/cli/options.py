@@ -17,9 +17,10 @@ from textwrap import dedent
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tacit.cli.config import SECTIONS, Composed, Config
-from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, members, settable
+from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, settable
 from tacit.defaults import RATES, suggested, usual_meta
 from tacit.presets import scheme_of
+from tacit.schemes.scheme import Scheme
 
 HEAD = """# Options
 
@@ -34,6 +35,7 @@ tacit fit --options --backbone lightgcn --scheme sampled-softmax
 
 This page is written by `make docs`.
 """
+SMALL, LARGE = "halved for small logs", "lazy-adam for many users or items"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Option:
     name: str
     value: Any
     meaning: str
+    unless: str = ""  # the logs for which a value of nobody's choice is another
 
 
 def options(made: Any) -> list[Option]:
@@ -100,23 +103,43 @@ def listing(config: Config) -> Iterator[tuple[str, Option]]:
         made = getattr(config, section)
         if isinstance(made, Composed):
             made = made.preset
+        said = config.said.get(section, {})
+        if is_dotted(said.get("use")):
+            yield section, Option("use", said["use"], "")
+        if isinstance(made, Scheme):
+            yield from ((section, Option(name, said[name], "")) for name in said if name != "use")
+            continue
         for option in options(made) if is_dataclass(made) else ():
             value = filled.get(f"{section}.{option.name}") if option.value is None else option.value
+            unless = ""
             if (section, option.name) == ("optimizer", "use"):
-                value = chosen
-            yield section, Option(option.name, value, option.meaning)
+                value, unless = chosen, LARGE if config.optimizer.use == "auto" and chosen == "adam" else ""
+            if (section, option.name) == ("training", "batch_size") and option.value is None:
+                unless = SMALL
+            yield section, Option(option.name, value, option.meaning, unless)
+    if config.said.get("also"):
+        yield "scheme", Option("also", config.said["also"], "more parts")
 
 
 def toml(config: Config) -> str:
-    """The listing as TOML, a line an option; what has no value is commented out."""
+    """The listing as TOML, a line an option; what has no value, or depends on the log, is commented out."""
     lines = []
     for section, option in listing(config):
-        line = (
-            f"{section}.{option.name} = {'' if option.value is None else json.dumps(option.value)}".rstrip()
-        )
-        lines.append((line if option.value is not None else f"# {line}", option.meaning))
+        line = f"{section}.{option.name} = {'' if option.value is None else _inline(option.value)}".rstrip()
+        out = option.value is None or option.unless
+        meaning = "; ".join(said for said in (option.meaning, option.unless) if said)
+        lines.append((f"# {line}" if out else line, meaning))
     width = max(len(line) for line, _ in lines)
     return "".join(f"{f'{line:<{width}}  # {meaning}' if meaning else line}\n" for line, meaning in lines)
+
+
+def _inline(value: Any) -> str:
+    """A value of one line of TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_inline(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
+    return json.dumps(value)
 
 
 def page() -> str:

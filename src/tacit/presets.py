@@ -91,9 +91,9 @@ def by_name(union: Any, name: str, what: str) -> Any:
     members = {member.use: member for member in get_args(union)}
     if name in members:
         return members[name]
-    near = get_close_matches(name, members, 1)
+    near = get_close_matches(name.replace("+", "-plus"), members, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
-    raise OptionError(f'unknown {what} "{name}"{hint} Expected one of: {", ".join(members)}')
+    raise OptionError(f'unknown {what} "{name}"{hint or ";"} Expected one of: {", ".join(members)}')
 
 
 def scheme_of(preset: Any) -> Scheme:

@@ -33,6 +33,15 @@ def test_the_object_and_the_file_hold_all_beliefs(tacit: Tacit, audited: Path, t
     assert table.column_names == ["epoch", "user", "item", "belief", "score", "popularity"]
 
 
+def test_the_file_is_of_the_kind_that_its_name_says(tacit: Tacit, audited: Path, tmp_path: Path) -> None:
+    assert tacit("beliefs", audited, "--out", tmp_path / "b.csv").code == 0
+    head = (tmp_path / "b.csv").read_text().splitlines()[0]
+    assert head == '"epoch","user","item","belief","score","popularity"'
+    told = tacit("beliefs", audited, "--out", tmp_path / "b.xlsx")
+    assert (told.code, told.out) == (2, "")
+    assert "name a file of .parquet, .csv, .jsonl" in told.err
+
+
 def test_a_run_without_an_audit_is_told(tacit: Tacit, place: Place) -> None:
     told = tacit("beliefs", place.run)
     assert told.code == 2

@@ -100,6 +100,8 @@ def test_names_on_the_line_override_the_file(tmp_path: Path) -> None:
         ('scheme.draw="mixed"', "scheme", "draw", "mixed"),
         ("scheme.shared=true", "scheme", "shared", True),
         ("scheme.l2=1e-3", "scheme", "l2", 1e-3),
+        ("scheme.l2=.5", "scheme", "l2", 0.5),
+        ("scheme.l2=2.", "scheme", "l2", 2.0),
         ("data.user=some column", "data", "user", "some column"),
         ("evaluation.k=[1, 2]", "evaluation", "k", (1, 2)),
     ],
@@ -155,6 +157,28 @@ def test_a_misspelt_name_names_the_nearest(tmp_path: Path, text: str, nearest: s
     assert f'did you mean "{nearest}"?' in refused(tmp_path, text)
 
 
+@pytest.mark.parametrize("setting", ["scheme.rate=.1", "training.epochs=3"])
+def test_what_a_verb_does_not_read_is_refused_on_its_line(setting: str) -> None:
+    with pytest.raises(OptionError, match=r"of no use here, where only data, evaluation can be set"):
+        read(settings=[setting], only=("data", "evaluation"))
+
+
+def test_a_wrong_name_of_the_line_is_told_there() -> None:
+    with pytest.raises(OptionError, match=r"^--scheme: unknown name .bprr.; did you mean .bpr."):
+        read(settings=["training.epochs=3"], scheme="bprr")
+
+
+def test_a_plus_is_written_out() -> None:
+    with pytest.raises(OptionError, match='did you mean "directspec-plus"'):
+        read(scheme="directspec+")
+
+
+def test_one_refiner_twice_is_refused() -> None:
+    twice = read(scheme="dli").scheme.build()
+    with pytest.raises(SchemeError, match=r"two refiners are DLI, .* drop one"):
+        twice.with_(DLI())
+
+
 def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
     assert "expected one of mf, gmf, lightgcn" in refused(tmp_path, '[backbone]\nuse = "xyz"')
 
@@ -168,6 +192,20 @@ def test_an_unknown_name_lists_what_there_is(tmp_path: Path) -> None:
         ("[training]\nmetric = 20", "training.metric must be text, not 20"),
         ('[training]\nepochs = "3"', 'training.epochs must be a whole number, not "3"'),
         ("[evaluation]\nk = 10", "evaluation.k must be a list, not 10"),
+        (
+            '[[scheme.also]]\nuse = "dli"\nstrengths = [1.0]',
+            "scheme.also.strengths must be two numbers, as in [1.0, 0.5], not [1.0]",
+        ),
+        (
+            '[[scheme.also]]\nuse = "dli"\nstrengths = [1.0, 0.5, 0.1]',
+            "scheme.also.strengths must be two numbers, as in [1.0, 0.5], not [1.0, 0.5, 0.1]",
+        ),
+        (
+            '[[scheme.also]]\nuse = "tacit.parts.latent:Latent"',
+            "tacit.parts.latent:Latent takes more than plain values and cannot be added so: a scheme has its "
+            "own sampler (scheme.latent of dli sets latent targets), or give it in Python",
+        ),
+        ("[dli]\nrate = 0.1", "unknown section [dli]; expected one of backbone, scheme, data, training"),
         ("[backbone]\ndim = 0", "backbone.dim must be at least 1, not 0"),
         ("[training]\nepochs = 0", "training.epochs must be at least 1, not 0"),
         ("[training]\nclip = 0", "training.clip must be above 0, or left out, not 0"),

@@ -94,6 +94,7 @@ def test_the_table_is_for_people(tacit: Tacit, place: Place) -> None:
         (("--user", "3", "--history", "2"), "exactly one"),
         ((), "exactly one"),
         (("--user", "3", "--deny", "absent.txt"), "absent.txt"),
+        (("--user", "3", "--set", "scheme.rate=0.1"), "only backbone can be set"),
         (("--user", "3", "--out", "out.xlsx"), "name a file of .parquet, .csv, .jsonl"),
     ],
 )
@@ -152,6 +153,12 @@ def test_a_file_is_written_as_its_suffix_says(
     else:
         rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(row["user"], row["rank"]) for row in rows] == [(3, 1), (3, 2)]
+
+
+def test_a_table_of_users_is_refused(tacit: Tacit, place: Place) -> None:
+    told = tacit("recommend", place.run, "--users", place.split / "test.parquet")
+    assert told.code == 2
+    assert "write a text file in UTF-8, one id a line" in told.err
 
 
 def test_an_empty_file_of_users_is_refused(tacit: Tacit, place: Place, tmp_path: Path) -> None:

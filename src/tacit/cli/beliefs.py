@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tacit.cli import shared
+from tacit.cli import rows, shared
 from tacit.cli.output import emit, say, table
 
 FIGURES = ("asked", "taken", "mean_belief", "changed")
@@ -20,7 +20,9 @@ def beliefs(
     truth: Annotated[
         Path | None, typer.Option(help="Parquet file with user, item and liked, as the simulator writes it.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Parquet file for all beliefs of the run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File (.parquet, .csv, .jsonl) for all beliefs of the run.")
+    ] = None,
     json: shared.Json = False,
     version: shared.Version = False,
 ) -> None:
@@ -31,19 +33,19 @@ def beliefs(
     --json adds that of every epoch, quantiles of the belief, and what was taken by the popularity of items.
     """
     from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
-    from tacit.storage import write_parquet
 
+    rows.check(out)
     found = read_beliefs(run / "beliefs")
     if out is not None:
-        write_parquet(out, found)
+        rows.write(out, found)
         say(f"wrote {out}")
     entries = summary(found, None if truth is None else truth_table(truth))
     if json:
         emit({"epochs": entries})
         return
     names = ["epoch", *FIGURES, *(JUDGED if truth is not None else ())]
-    rows = [[entry[name] for name in names] for entry in entries]
-    table("Unlabelled items taken for positives", [name.replace("_", " ") for name in names], rows)
+    shown = [[entry[name] for name in names] for entry in entries]
+    table("Unlabelled items taken for positives", [name.replace("_", " ") for name in names], shown)
     if truth is not None:
         bins = [[part[name] for name in CALIBRATION] for part in entries[-1]["calibration"]]
         table(f"Belief and what is liked, epoch {entries[-1]['epoch']}", CALIBRATION, bins)

@@ -12,13 +12,14 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, own, settable
+from tacit.cli.wording import listed, nearest, sentence
 from tacit.defaults import beneath, suggested, usual_scheme
 from tacit.errors import OptionError
 from tacit.gathering import DataOptions
@@ -75,6 +76,7 @@ class Config:
         return None if isinstance(self.backbone, BackboneConfig) else self.backbone
 
 
+SHORT = re.compile(r"[+-]?(\.\d+|\d+\.)")  # numbers that TOML wants with a nought
 SECTIONS = tuple(section.name for section in fields(Config) if section.name != "said")
 
 
@@ -84,9 +86,11 @@ def read(
     *,
     backbone: str | None = None,
     scheme: str | None = None,
+    only: Sequence[str] | None = None,
 ) -> Config:
     """The configuration of a file, of `section.option=value` settings over it, and of names over both.
 
+    `only`: the sections that settings may name, because the verb at hand reads no others.
     Raises `OptionError` for a file that cannot be read, an unknown section, option or name (with the nearest
     valid one), and a value of the wrong type or out of range.
     """
@@ -96,13 +100,14 @@ def read(
     )
     tables = {} if path is None else _toml(path)
     for setting in settings:
-        _apply(tables, setting)
+        _apply(tables, setting, SECTIONS if only is None else only)
     for name, use in (("backbone", backbone), ("scheme", scheme)):
         if use is not None:
             tables.setdefault(name, {})["use"] = use
     for name, table in tables.items():
         if name not in SECTIONS:
-            raise OptionError(f"{where}: unknown section [{name}]{_nearest(name, SECTIONS)}")
+            hint = nearest(name, SECTIONS) or f"; expected one of {listed(SECTIONS)}"
+            raise OptionError(f"{where}: unknown section [{name}]{hint}")
         if not isinstance(table, dict):
             raise OptionError(
                 f"{where}: {name} is a section, not a value: write [{name}] and its options below"
@@ -111,6 +116,8 @@ def read(
     over = {"use": usual_scheme(str(body["use"])), **tables.pop("scheme", {})}
     table = suggested(str(body["use"]), str(over["use"]))
     also = over.pop("also", [])
+    _refuse_unknown(Backbone, body["use"], "--backbone" if backbone else f"{where}: backbone.use")
+    _refuse_unknown(SchemeChoice, over["use"], "--scheme" if scheme else f"{where}: scheme.use")
     made = _choice(Backbone, beneath(table.backbone, body), "backbone", where, folder)
     preset = _choice(SchemeChoice, beneath(table.scheme, over), "scheme", where, folder)
     if not isinstance(also, list) or not all(isinstance(table, dict) for table in also):
@@ -140,16 +147,20 @@ def _toml(path: Path) -> Table:
         raise OptionError(f"{path}: not TOML: {error}") from error
 
 
-def _apply(tables: Table, setting: str) -> None:
+def _apply(tables: Table, setting: str, sections: Sequence[str]) -> None:
     """Set one `section.option=value`; the value is TOML, a bare word is text."""
     key, sign, text = setting.partition("=")
     section, dot, option = key.strip().partition(".")
     if not sign or not dot or not option:
         raise OptionError(f'--set "{setting}": write section.option=value, as in scheme.negatives=16')
+    if section in SECTIONS and section not in sections:
+        raise OptionError(
+            f'--set "{setting}": of no use here, where only {listed(sections)} can be set: leave it out'
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text
+        value = float(text) if SHORT.fullmatch(text) else text
     table = tables.setdefault(section, {})
     if isinstance(table, dict):
         table[option] = value
@@ -163,7 +174,7 @@ def _options(kind: type, tables: Table, section: str, where: str) -> Any:
 
 def _choice(union: Any, table: Table, section: str, where: str, folder: Path) -> Any:
     """The member of the union, or somebody's own class, that `use` names, made from its options."""
-    use, known = table.get("use"), members(union)
+    use = table.get("use")
     if is_dotted(use):
         made = _own(own(str(use), folder), table, section, where)
         if section in BUILT and not any(hasattr(made, way) for way in BUILT[section]):
@@ -172,13 +183,17 @@ def _choice(union: Any, table: Table, section: str, where: str, folder: Path) ->
                 "as docs/guide/own-parts.md shows"
             )
         return made
-    if use not in known:
-        said = 'has no use = "..." ' if use is None else f'unknown name "{use}"{_nearest(str(use), known)}'
-        raise OptionError(
-            f"{where}: {section}.use: {said}; expected one of {_listed(known)}, or module:Class"
-        )
-    _known(table, known[use], section, where, more=("use",))
+    _refuse_unknown(union, use, f"{where}: {section}.use")
+    _known(table, members(union)[str(use)], section, where, more=("use",))
     return _validated(union, table, section, where)
+
+
+def _refuse_unknown(union: Any, use: Any, where: str) -> None:
+    known = members(union)
+    if use in known or is_dotted(use):
+        return
+    said = 'has no use = "..." ' if use is None else f'unknown name "{use}"{nearest(str(use), known)}'
+    raise OptionError(f"{where}: {said}; expected one of {listed(known)}, or module:Class")
 
 
 BUILT = {"backbone": ("build", "state_dict"), "scheme": ("build", "with_")}  # any of these will do
@@ -188,7 +203,16 @@ def _own(kind: Any, table: Table, section: str, where: str) -> Any:
     options = {name: value for name, value in table.items() if name != "use"}
     if is_dataclass(kind) and isinstance(kind, type):
         _known(options, kind, section, where)
-        return _validated(kind, options, section, where)
+        try:
+            return _validated(kind, options, section, where)
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            mend = "give it in Python"
+            if getattr(kind, "slot", None) == "sampler":
+                mend = "a scheme has its own sampler (scheme.latent of dli sets latent targets), or " + mend
+            raise OptionError(
+                f"{where}: [{section}]: {table['use']} takes more than plain values and "
+                f"cannot be added so: {mend}"
+            ) from error
     try:
         return kind(**options)
     except TypeError as error:
@@ -200,7 +224,7 @@ def _known(table: Table, kind: Any, section: str, where: str, more: tuple[str, .
     valid = sorted({option.name for option in settable(kind)} | set(more))
     for name in table:
         if name not in valid:
-            hint = _nearest(name, valid) or f"; expected one of {_listed(valid)}"
+            hint = nearest(name, valid) or f"; expected one of {listed(valid)}"
             raise OptionError(f"{where}: unknown option {section}.{name}{hint}")
 
 
@@ -209,40 +233,7 @@ def _validated(kind: Any, table: Table, section: str, where: str) -> Any:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise OptionError(f"{where}: {_sentence(error, section, table)}") from error
+        one = kind if isinstance(kind, type) else members(kind)[str(table["use"])]
+        raise OptionError(f"{where}: {sentence(error, section, table, one)}") from error
     except OptionError as error:
         raise OptionError(f"{where}: {error}") from error
-
-
-EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "tuple_type": "a list",
-}
-
-
-def _sentence(error: ValidationError, section: str, table: Table) -> str:
-    """Every branch of the first option that failed, as one sentence."""
-    problems = error.errors(include_url=False)
-    option = next(str(part) for part in problems[0]["loc"] if part in table)
-    wanted = []
-    for problem in problems:
-        if option in problem["loc"] and problem["type"] != "needs_python_object":
-            expected = problem.get("ctx", {}).get("expected")
-            wanted.append(EXPECTED.get(problem["type"]) or expected or problem["msg"])
-    value = table[option]
-    choices = re.findall(r"'([^']*)'", " ".join(wanted))
-    said = f"{json.dumps(value, default=str)}{_nearest(str(value), choices)}"
-    return f"{section}.{option} must be {' or '.join(dict.fromkeys(wanted))}, not {said}"
-
-
-def _nearest(name: str, valid: Any) -> str:
-    near = get_close_matches(name, list(valid), 1, cutoff=0.55)
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(names)

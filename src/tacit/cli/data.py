@@ -148,7 +148,7 @@ def simulate(
 def _options(config: Path | None, settings: list[str] | None) -> dict[str, Any]:
     from tacit.cli.config import read
 
-    return asdict(read(config, settings or ()).data)
+    return asdict(read(config, settings or (), only=("data",)).data)
 
 
 def _read(log: Path, options: dict[str, Any]) -> Interactions:

@@ -41,7 +41,7 @@ def evaluate(
     from tacit.run import load
 
     shared.use_threads(threads)
-    chosen = read(config, settings or ())
+    chosen = read(config, settings or (), only=("data", "evaluation", "backbone"))
     options = chosen.evaluation
     judged = api.evaluate(
         load(run, backbone=chosen.own_backbone),

@@ -53,7 +53,7 @@ def _words(path: Path) -> list[tuple[int, str]]:
     except OSError as error:
         raise OptionError(f"{path}: cannot read the ids: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise OptionError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from error
+        raise OptionError(f"{path}: no text: write a text file in UTF-8, one id a line") from error
     asked = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     if not asked:
         raise OptionError(f"{path}: holds no id: write one a line")

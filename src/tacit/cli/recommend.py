@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from tacit.cli import ids, shared
+from tacit.cli import ids, rows, shared
 from tacit.cli.output import emit, say, table
 from tacit.errors import OptionError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-SUFFIXES = (".parquet", ".csv", ".jsonl")
 
 
 def recommend(
@@ -53,13 +48,12 @@ def recommend(
     """
     if sum(choice is not None for choice in (user, history, users)) != 1:
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
-    if out is not None and out.suffix not in SUFFIXES:
-        raise OptionError(f"--out {out}: name a file of {', '.join(SUFFIXES)}")
+    rows.check(out)
     from tacit.cli.config import read
     from tacit.run import load
 
     shared.use_threads(threads)
-    loaded = load(run, backbone=read(config, settings or ()).own_backbone)
+    loaded = load(run, backbone=read(config, settings or (), only=("backbone",)).own_backbone)
     items, people = loaded.item_ids, loaded.user_ids
     lists: dict[str, Any] = {
         "allow": None if allow is None else ids.from_file(allow, items, strict=strict),
@@ -75,11 +69,11 @@ def recommend(
     for note in answer.notes:
         say(note)
     if out is not None:
-        rows = answer.to_arrow()
-        _write(out, rows)
-        say(f"{len(rows):,} recommendations for {len(answer.users):,} written to {out}")
+        found = answer.to_arrow()
+        rows.write(out, found)
+        say(f"{len(found):,} recommendations for {len(answer.users):,} written to {out}")
         if json:
-            counts = {"users": len(answer.users), "rows": len(rows)}
+            counts = {"users": len(answer.users), "rows": len(found)}
             emit({"out": str(out), **counts, "notes": list(answer.notes)})
     elif json:
         emit(answer.to_dict())
@@ -93,22 +87,3 @@ def recommend(
                 for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
             ],
         )
-
-
-def _write(path: Path, rows: pa.Table) -> None:
-    """The rows as the suffix says, one a line where the file is text."""
-    import json
-    from io import BytesIO
-
-    import pyarrow.csv
-
-    from tacit.storage import write_bytes, write_parquet, write_text
-
-    if path.suffix == ".parquet":
-        write_parquet(path, rows)
-    elif path.suffix == ".csv":
-        sink = BytesIO()
-        pyarrow.csv.write_csv(rows, sink)
-        write_bytes(path, sink.getvalue())
-    else:
-        write_text(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows.to_pylist()))

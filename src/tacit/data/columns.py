@@ -250,7 +250,7 @@ def resolve_threshold(ratings: Float32[np.ndarray, "n"], threshold: float | None
     if threshold is not None:
         every = threshold <= ALL_YES
         said = "every row is a yes" if every else f"a yes from {threshold:g} on, below it an explicit no"
-        return threshold, f"ratings: {said}, as asked for"
+        return threshold, f"ratings: {said}"
     low, high = (float(ratings.min()), float(ratings.max())) if len(ratings) else (0.0, 0.0)
     if low >= 0 and high <= 1 and bool(np.isin(ratings, (0, 1)).all()):
         return 1.0, "ratings are 0 and 1: 1 is a yes, 0 an explicit no"

@@ -105,6 +105,10 @@ class Scheme:
                     f"{_name(part)} would see only what the miner HardestK has left: put it before the "
                     "miner, as with_ does"
                 )
+        kinds = [type(part) for part in self.refiners if type(part).__module__.startswith("tacit.")]
+        twice = next((kind.__name__ for kind in kinds if kinds.count(kind) > 1), None)
+        if twice is not None:
+            raise SchemeError(f"two refiners are {twice}, and what they note would be confused: drop one")
         names = [regulariser.name for regulariser in self.regularisers]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:

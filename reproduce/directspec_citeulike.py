@@ -21,7 +21,7 @@ from tacit.api import fit
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
 from tacit.evaluation.evaluate import evaluate
-from tacit.schemes.directspec import DirectSpecPlusScheme
+from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
 from tacit.schemes.plain import BPRScheme, SampledSoftmaxScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
 from tacit.spectra import SpectrumTrace
@@ -86,16 +86,14 @@ def on_mf() -> dict[str, list[Setting]]:
             for rate in (0.001, 0.003)
             for strength in (0.5, 1.0, 2.0)
         ],
-        "directspec-plus": [
-            Setting(
-                MFConfig(scale="xavier"),
-                DirectSpecPlusScheme(alpha=alpha),
-                OptimizerOptions("adam", rate),
-                long,
-            )
-            for rate in (0.001, 0.003)
-            for alpha in (0.6, 0.8, 1.0)
-        ],
+        **{
+            name: [
+                Setting(MFConfig(scale="xavier"), preset(alpha=alpha), OptimizerOptions("adam", rate), long)
+                for rate in (0.001, 0.003)
+                for alpha in (0.6, 0.8, 1.0)
+            ]
+            for name, preset in (("directspec-plus", DirectSpecPlusScheme), ("directspec", DirectSpecScheme))
+        },
     }
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tacit
 from helpers.logs import random_log
 from tacit.defaults import RATES, beneath, fitting_batch, suggested
+from tacit.errors import OptionError
 from tacit.gathering import DataOptions
+from tacit.parts.miners import HardestK
+from tacit.parts.samplers import Uniform
 from tacit.plan import Plan
 from tacit.planning import made
 
@@ -18,7 +25,7 @@ from tacit.planning import made
 def planned(
     optimizer: tacit.OptimizerOptions,
     backbone: str = "mf",
-    scheme: str = "softmax",
+    scheme: Any = "softmax",
     training: tacit.TrainingOptions | None = None,
 ) -> Plan:
     return made(
@@ -54,6 +61,52 @@ def test_a_rate_that_is_not_of_the_table_is_said(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO, "tacit"):
         planned(tacit.OptimizerOptions("adam"))
     assert "rate 0.005: the table of defaults has one for row-adagrad only" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(tacit.dli, "dli"), (tacit.bpr, "bpr"), (tacit.t_ce, "t-ce"), (tacit.idl_ig, "idl-ig")],
+)
+def test_a_scheme_of_a_function_is_the_one_of_its_name(function: Any, name: str) -> None:
+    first, second = (planned(tacit.OptimizerOptions(), scheme=scheme) for scheme in (function(), name))
+    assert (first.config, first.scheme) == (second.config, second.scheme)
+
+
+def test_the_table_fills_in_what_a_function_was_not_told() -> None:
+    plan = planned(tacit.OptimizerOptions(), scheme=tacit.bce(negatives=2))
+    assert plan.config["scheme"]["negatives"] == 2
+    assert plan.config["scheme"]["l2"] == suggested("mf", "bce").scheme["l2"]
+
+
+def test_the_table_fills_in_a_scheme_with_more_parts() -> None:
+    plan = planned(tacit.OptimizerOptions(), scheme=tacit.bce().with_(HardestK(2)))
+    assert plan.scheme.refiners == (HardestK(2),)
+    assert plan.scheme.sampler == Uniform(suggested("mf", "bce").scheme["negatives"])
+
+
+def test_a_scheme_that_was_changed_by_hand_stays_as_it_is() -> None:
+    changed = replace(tacit.bce(), sampler=Uniform(3))
+    plan = planned(tacit.OptimizerOptions(), scheme=changed)
+    assert plan.scheme == changed
+    assert plan.rate == suggested("mf", "bce").rate
+
+
+def test_an_option_that_a_scheme_has_not_is_refused_with_the_nearest() -> None:
+    with pytest.raises(OptionError, match=r'dli has no option "los"; did you mean "loss"\?'):
+        tacit.dli(los="reverse")
+
+
+def test_impressions_that_nobody_draws_from_are_said(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"user": [0, 0, 1], "item": [1, 2, 3]}), tmp_path / "shown.parquet")
+    options = DataOptions(impressions=str(tmp_path / "shown.parquet"))
+    for scheme, told in (("bce", 1), (tacit.idl(draw="impressions"), 0)):
+        caplog.clear()
+        arguments = (random_log(), None, None, "mf", scheme, options, tacit.TrainingOptions())
+        made(*arguments, tacit.OptimizerOptions(), 0, None)
+        said = [record for record in caplog.records if "the impressions are not used" in record.getMessage()]
+        assert len(said) == told
 
 
 @pytest.mark.parametrize(("most", "chosen"), [(1, "lazy-adam"), (10**6, "adam")])
@@ -93,11 +146,12 @@ def test_a_decay_of_the_table_is_that_of_its_optimiser() -> None:
 
 def test_options_of_the_table_go_with_the_option_that_explains_them() -> None:
     table = {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True}
-    assert beneath(table, {"draw": "in-batch"}) == {
+    assert beneath(table, {"draw": "in-batch"}) == {"l2": 0.1, "l2_spread": True, "draw": "in-batch"}
+    assert beneath(table, {"draw": "mixed"}) == {
         "negatives": 512,
         "l2": 0.1,
         "l2_spread": True,
-        "draw": "in-batch",
+        "draw": "mixed",
     }
     assert beneath(table, {"l2": 0.5}) == {"negatives": 512, "shared": True, "l2": 0.5}
 

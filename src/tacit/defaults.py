@@ -136,4 +136,6 @@ def suggested(backbone: str, scheme: str) -> Suggested:
 def beneath(table: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the table, those that were said over them; what only made sense with another value goes."""
     kept = {name: value for name, value in table.items() if HANGS_ON.get(name) not in said}
+    if said.get("draw") == "in-batch":
+        kept.pop("negatives", None)
     return {**kept, **said}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,17 @@ import torch
 
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.defaults import RATES, fitting_batch, suggested, usual_meta, usual_scheme
+from tacit.defaults import RATES, Suggested, beneath, fitting_batch, suggested, usual_meta, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
+from tacit.parts.latent import Latent
+from tacit.parts.pool import Pool
+from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
+from tacit.schemes.scheme import Scheme
 from tacit.starts import earlier_run, start_values
 from tacit.training.optimizers import DENSE_ROWS, OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -51,7 +55,15 @@ def made(
         backbone = by_name(BackboneConfig, backbone, "backbone")(**table.backbone)
     make = _maker(backbone)
     preset = by_name(SchemePreset, scheme, "scheme")(**table.scheme) if isinstance(scheme, str) else scheme
+    if isinstance(preset, Scheme):
+        preset = _completed(preset, table)
     built = scheme_of(preset)
+    if options.impressions is not None and not _reads_impressions(built.sampler):
+        _log.warning(
+            "the impressions are not used: the sampler of %s draws elsewhere; set scheme.draw = impressions, "
+            "or leave data.impressions out",
+            names[1],
+        )
     name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
     own_rate = optimizer.use not in ("auto", table.optimizer)
     rate = optimizer.rate or (RATES[name] if own_rate else table.rate)
@@ -138,7 +150,26 @@ def _by_size(name: str, data: Interactions) -> str:
     return "lazy-adam"
 
 
+def _completed(scheme: Scheme, table: Suggested) -> Any:
+    """A scheme of one of the functions, with the table's options where none were said; others as they are."""
+    if scheme.said is None or scheme.said.made() != scheme:
+        return scheme
+    said = replace(scheme.said, options=beneath(table.scheme, scheme.said.options))
+    return said.made() if said.parts else said.preset(**said.options)
+
+
+def _reads_impressions(sampler: Any) -> bool:
+    """True of a sampler of one's own too: it may."""
+    if isinstance(sampler, Mixed):
+        return any(_reads_impressions(part) for part in sampler.samplers)
+    if isinstance(sampler, Latent):
+        return _reads_impressions(sampler.sampler)
+    return not isinstance(sampler, Uniform | Popularity | InBatch | Explicit | Nothing | Pool)
+
+
 def _use(value: Any) -> str:
+    if isinstance(value, Scheme) and value.said is not None:
+        return str(value.said.preset.use)
     return value if isinstance(value, str) else str(getattr(value, "use", type(value).__name__))
 
 

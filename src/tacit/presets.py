@@ -23,7 +23,7 @@ from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
 from tacit.schemes.rivals.dns import DNSScheme
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Similarity
 
 
@@ -62,7 +62,7 @@ class IDLIGScheme:
 
 def idl_ig(**options: Any) -> Scheme:
     """Scheme of `IDLIGScheme(**options)`."""
-    return IDLIGScheme(**options).build()
+    return from_options(IDLIGScheme, options)
 
 
 BackboneConfig = MFConfig | GMFConfig | LightGCNConfig | NeuMFConfig

@@ -571,6 +571,9 @@ def test_bad_options_are_refused_with_the_mend(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"mode": "full", "confident": 0.9}, 'mode = "full" knows one: leave confident out'),
+        ({"objective": "sampled-softmax", "negatives": 1}, "negatives = 1 leaves none to select"),
+        ({"objective": "bpr", "loss": "reverse", "negatives": 1}, "negatives = 1 leaves none to select"),
         ({"normalise": "kept", "loss": "reverse"}, 'use it with loss = "truncate" under bce or bpr'),
         ({"normalise": "kept", "objective": "sampled-softmax"}, "or leave it out"),
         ({"criterion": "stable", "shared": True}, "leave shared out, or judge otherwise"),

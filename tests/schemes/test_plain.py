@@ -55,3 +55,11 @@ def test_l2_becomes_a_regulariser_only_where_positive(build):
 def test_only_two_draws_can_be_shared(draw):
     with pytest.raises(OptionError, match=f'"uniform" or by "popularity", not "{draw}"'):
         bpr(draw=draw, shared=True)
+
+
+@pytest.mark.parametrize("build", [bpr, bce, sampled_softmax])
+def test_options_that_the_draw_does_not_read_are_refused(build):
+    with pytest.raises(OptionError, match="takes the other targets of the batch: leave negatives out"):
+        build(draw="in-batch", negatives=3000)
+    with pytest.raises(OptionError, match="power is of popularity"):
+        build(power=0.3)

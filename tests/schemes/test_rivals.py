@@ -308,7 +308,6 @@ def test_presets_hold_their_parts():
     [
         (lambda: TruncatedLoss(1.0), r"rate is a share in \[0, 1\), not 1.0"),
         (lambda: t_ce(rate=0.2, negatives=8), "none would be left; set it below 0.11"),
-        (lambda: ReweightedLoss(-1.0), "power must not be negative"),
         (lambda: BilateralSoftmax(0.0), "temperature and ratio must be positive"),
         (lambda: BilateralSoftmax(float("inf")), "must be positive numbers, not inf"),
         (lambda: CosineContrastive(weight=float("inf")), "weight a number of at least 0, not 0.4 and inf"),

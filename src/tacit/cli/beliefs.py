@@ -11,7 +11,7 @@ from tacit.cli import rows, shared
 from tacit.cli.output import emit, say, table
 
 FIGURES = ("asked", "taken", "mean_belief", "changed")
-JUDGED = ("base", "precision", "recall", "brier")
+JUDGED = ("known", "base", "precision", "recall", "brier")
 CALIBRATION = ("belief", "liked", "pairs")
 
 

@@ -49,6 +49,32 @@ def kept_back(
     return cells_of(selected.index_copy(0, over, selected[over] & few))
 
 
+def notes_of(
+    cells: Int[Tensor, "n"],
+    strengths: Float[Tensor, "n"],
+    valid: Bool[Tensor, "Q M"],
+    own: Float[Tensor, "Q M"],
+    items: Int[Tensor, "*rows M"],
+    head: Bool[Tensor, "N"] | None,
+) -> dict[str, Tensor]:
+    """For the log: share of the candidates that is selected, mean strength, mean own belief in the selected
+    and in the others, and how many of the selected are of the most popular items, `head`.
+    """
+    cells, strengths = cells[strengths > 0], strengths[strengths > 0]
+    if len(cells) == 0:
+        return {"selected": torch.zeros(())}
+    candidates, theirs = valid.sum(), own.flatten()[cells].sum()
+    notes = {
+        "selected": len(cells) / candidates,
+        "rho": strengths.mean(),
+        "q_selected": theirs / len(cells),
+        "q_kept": (own.where(valid, 0).sum() - theirs) / (candidates - len(cells)).clamp(min=1),
+    }
+    if head is not None:
+        notes["selected_head"] = head[items.expand(valid.shape).flatten()[cells]].float().mean()
+    return notes
+
+
 def cells_of(mask: Bool[Tensor, "Q M"]) -> Int[Tensor, "n"]:
     """Flat places where the mask is true; numpy finds them ten times as fast as torch."""
     return torch.from_numpy(np.flatnonzero(mask.numpy()))

@@ -23,7 +23,7 @@ from tacit.parts.choices import check_choices
 from tacit.parts.objectives import PositiveOnly
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.scoring import LocalItems
 from tacit.types import Batch, Candidates, Encoded, Need, Slot, TrainingData
 
@@ -236,9 +236,9 @@ def _scheme(transform: DirectSpec, l2: float) -> Scheme:
 
 def directspec(**options: Any) -> Scheme:
     """Scheme of `DirectSpecScheme(**options)`."""
-    return DirectSpecScheme(**options).build()
+    return from_options(DirectSpecScheme, options)
 
 
 def directspec_plus(**options: Any) -> Scheme:
     """Scheme of `DirectSpecPlusScheme(**options)`."""
-    return DirectSpecPlusScheme(**options).build()
+    return from_options(DirectSpecPlusScheme, options)

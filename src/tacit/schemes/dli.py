@@ -25,8 +25,8 @@ from tacit.parts.pool import SIZE, Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
-from tacit.parts.selection import count_of, first_of_all, first_of_rows, kept_back
-from tacit.schemes.scheme import Scheme
+from tacit.parts.selection import count_of, first_of_all, first_of_rows, kept_back, notes_of
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import CandidateObjective, Clock, Need, Objective, Sampler, Scored, Slot, TrainingData
 
 STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
@@ -129,7 +129,8 @@ class DLI:
             cells, strengths = self._selected(scored, objective, valid, share)
             notes = scored.notes
             if clock.step % min(NOTED, clock.steps_per_epoch) == 0:
-                notes = notes | self._notes(scored, objective, valid, cells, strengths)
+                own = belief(scored, objective)
+                notes = notes | notes_of(cells, strengths, valid, own, scored.others, self._head)
         if len(cells) == 0:
             return replace(scored, notes=notes)
         at = cells + cells // scored.others.shape[-1] + 1
@@ -140,33 +141,6 @@ class DLI:
         log_weights = scored.log_weights.clone(memory_format=torch.contiguous_format)
         log_weights.view(-1).index_add_(0, at, torch.log1p(-strengths))
         return replace(scored, log_weights=log_weights, notes=notes)
-
-    def _notes(
-        self,
-        scored: Scored,
-        objective: Objective,
-        valid: Bool[Tensor, "Q M"],
-        cells: Int[Tensor, "n"],
-        strengths: Float[Tensor, "n"],
-    ) -> dict[str, Tensor]:
-        """Share selected of the candidates; mean strength; mean own belief in them and in the others; and how
-        many of them are of the most popular tenth of the items.
-        """
-        cells, strengths = cells[strengths > 0], strengths[strengths > 0]
-        if len(cells) == 0:
-            return {"selected": torch.zeros(())}
-        own, candidates = belief(scored, objective), valid.sum()
-        theirs = own.flatten()[cells].sum()
-        notes = {
-            "selected": len(cells) / candidates,
-            "rho": strengths.mean(),
-            "q_selected": theirs / len(cells),
-            "q_kept": (own.where(valid, 0).sum() - theirs) / (candidates - len(cells)).clamp(min=1),
-        }
-        if self._head is not None:
-            items = scored.others.expand(valid.shape).flatten()[cells]
-            notes["selected_head"] = self._head[items].float().mean()
-        return notes
 
     def _selected(
         self, scored: Scored, objective: Objective, valid: Bool[Tensor, "Q M"], share: float
@@ -248,6 +222,17 @@ class DLIScheme:
             raise OptionError(
                 'criterion = "stable" draws from a pool for each user: leave shared out, or judge otherwise'
             )
+        if self.mode == "full" and self.confident != DLI.confident:
+            raise OptionError(
+                'confident parts the selected by strength, and mode = "full" knows one: leave confident out, '
+                'or use mode = "partial" or "strict"'
+            )
+        keeps = self.objective == "sampled-softmax" or (self.objective == "bpr" and self.loss == "reverse")
+        if keeps and self.negatives < 2:
+            raise OptionError(
+                f"of every row one candidate stays untouched here, and negatives = {self.negatives} leaves "
+                "none to select: set it above 1"
+            )
         if self.correction and self.objective != "sampled-softmax":
             raise OptionError(
                 'correction is of the sampled softmax: use objective = "sampled-softmax", or leave it out'
@@ -290,4 +275,4 @@ class DLIScheme:
 
 def dli(**options: Any) -> Scheme:
     """Scheme of `DLIScheme(**options)`."""
-    return DLIScheme(**options).build()
+    return from_options(DLIScheme, options)

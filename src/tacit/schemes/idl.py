@@ -18,7 +18,7 @@ from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Similarity, Slot, TrainingData
 
 
@@ -119,4 +119,4 @@ class IDLScheme:
 
 def idl(**options: Any) -> Scheme:
     """Scheme of `IDLScheme(**options)`."""
-    return IDLScheme(**options).build()
+    return from_options(IDLScheme, options)

@@ -14,7 +14,7 @@ from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Objective, Sampler, Similarity
 
 Draw = Literal["uniform", "popularity", "in-batch", "impressions", "explicit", "mixed"]
@@ -42,6 +42,18 @@ def _sampler(draw: Draw, negatives: int, power: float, shared: bool | None) -> S
     return Mixed((Uniform(half), Popularity(max(negatives - half, 1), power)))
 
 
+def _check_draw(preset: BPRScheme | BCEScheme | SampledSoftmaxScheme) -> None:
+    """Words that are no choice, and options that another draw reads."""
+    check_choices(preset)
+    usual = type(preset)
+    if preset.draw == "in-batch" and preset.negatives != usual.negatives:
+        raise OptionError(
+            'draw = "in-batch" takes the other targets of the batch: leave negatives out, or draw otherwise'
+        )
+    if preset.power != usual.power and preset.draw not in ("popularity", "mixed"):
+        raise OptionError('power is of popularity: use draw = "popularity" or "mixed", or leave power out')
+
+
 def _scheme(sampler: Sampler, objective: Objective, l2: float, spread: bool = False) -> Scheme:
     return Scheme(sampler, objective, regularisers=(EmbeddingNorm(l2, spread),) if l2 else ())
 
@@ -61,7 +73,7 @@ class BPRScheme:
     l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_draw(self)
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -84,7 +96,7 @@ class BCEScheme:
     l2_spread: bool = False  # divide l2 by the mean number of training pairs of a user
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_draw(self)
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -107,7 +119,7 @@ class SampledSoftmaxScheme:
     l2: float = 0.0  # strength of the squared norm of the batch's embeddings
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        _check_draw(self)
 
     def build(self) -> Scheme:
         """The scheme of these options."""
@@ -135,19 +147,19 @@ class SoftmaxScheme:
 
 def bpr(**options: Any) -> Scheme:
     """Scheme of `BPRScheme(**options)`."""
-    return BPRScheme(**options).build()
+    return from_options(BPRScheme, options)
 
 
 def bce(**options: Any) -> Scheme:
     """Scheme of `BCEScheme(**options)`."""
-    return BCEScheme(**options).build()
+    return from_options(BCEScheme, options)
 
 
 def sampled_softmax(**options: Any) -> Scheme:
     """Scheme of `SampledSoftmaxScheme(**options)`."""
-    return SampledSoftmaxScheme(**options).build()
+    return from_options(SampledSoftmaxScheme, options)
 
 
 def softmax(**options: Any) -> Scheme:
     """Scheme of `SoftmaxScheme(**options)`."""
-    return SoftmaxScheme(**options).build()
+    return from_options(SoftmaxScheme, options)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
-from tacit.errors import SchemeError
+from tacit.errors import OptionError, SchemeError
 from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import PositiveOnly
@@ -31,6 +32,20 @@ TUPLES = {"transform": "transforms", "refiner": "refiners", "regulariser": "regu
 
 
 @dataclass(frozen=True)
+class Said:
+    """How a scheme came about: its preset, the options that were said, and the parts that were added."""
+
+    preset: Any
+    options: Mapping[str, Any]
+    parts: tuple[Part, ...] = ()
+
+    def made(self) -> Scheme:
+        """The scheme anew."""
+        built: Scheme = self.preset(**self.options).build()
+        return built.with_(*self.parts)
+
+
+@dataclass(frozen=True)
 class Scheme:
     """Parts in their slots. Refiners run in order: relabel, then mine, then reweigh.
 
@@ -43,6 +58,7 @@ class Scheme:
     refiners: tuple[Refiner, ...] = ()
     regularisers: tuple[Regulariser, ...] = ()
     update: UpdateRule = field(default_factory=Descent)
+    said: Said | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.objective.catalogue and self.transforms:
@@ -147,6 +163,8 @@ class Scheme:
                     f"the scheme has its {part.slot} already, {_name(held)}: "
                     f"replace it with dataclasses.replace(scheme, {part.slot}=...), or drop {_name(part)}"
                 )
+        if self.said is not None:
+            changes["said"] = replace(self.said, parts=(*self.said.parts, *parts))
         return replace(self, **changes)
 
     def clipped(self, bound: float | None) -> Scheme:
@@ -205,6 +223,24 @@ class Scheme:
             )
         if self.transforms and isinstance(backbone, PairScorer):
             raise SchemeError(f"{_name(self.transforms[0])} needs vectors, and {_name(backbone)} has none")
+
+
+def from_options(preset: Any, options: Mapping[str, Any]) -> Scheme:
+    """The scheme of a preset's options, which `fit` completes from the table of defaults, as it does names.
+
+    Raises `OptionError` for an option that the preset has not, or one of the wrong kind.
+    """
+    known = [field.name for field in fields(preset) if field.name != "use"]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else ":"
+            raise OptionError(f'{preset.use} has no option "{name}"{hint} it has {", ".join(known)}')
+    try:
+        said = Said(preset, dict(options))
+        return replace(said.made(), said=said)
+    except TypeError as error:
+        raise OptionError(f"an option of {preset.use} is of the wrong kind: {error}") from error
 
 
 def _first_miner(parts: Sequence[Part]) -> int:

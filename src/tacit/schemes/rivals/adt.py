@@ -16,7 +16,7 @@ from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot, TrainingData
 
 
@@ -139,9 +139,9 @@ def _scheme(
 
 def t_ce(**options: Any) -> Scheme:
     """Scheme of `TCEScheme(**options)`."""
-    return TCEScheme(**options).build()
+    return from_options(TCEScheme, options)
 
 
 def r_ce(**options: Any) -> Scheme:
     """Scheme of `RCEScheme(**options)`."""
-    return RCEScheme(**options).build()
+    return from_options(RCEScheme, options)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tacit.errors import OptionError
 from tacit.parts.samplers import Uniform
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Losses, Need, Objective, Scored, Similarity, Slot, TrainingData
 
 
@@ -192,14 +192,14 @@ def _shared(negatives: int, objective: Objective) -> Scheme:
 
 def ccl(**options: Any) -> Scheme:
     """Scheme of `CCLScheme(**options)`."""
-    return CCLScheme(**options).build()
+    return from_options(CCLScheme, options)
 
 
 def bsl(**options: Any) -> Scheme:
     """Scheme of `BSLScheme(**options)`."""
-    return BSLScheme(**options).build()
+    return from_options(BSLScheme, options)
 
 
 def label_smoothing(**options: Any) -> Scheme:
     """Scheme of `SmoothedScheme(**options)`."""
-    return SmoothedScheme(**options).build()
+    return from_options(SmoothedScheme, options)

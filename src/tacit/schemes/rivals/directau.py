@@ -18,7 +18,7 @@ from tacit.errors import OptionError
 from tacit.kernels.catalogue import log_rest
 from tacit.kernels.rows import Rows
 from tacit.parts.samplers import Nothing
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.scoring import read_out
 from tacit.types import Batch, Candidates, Encoded, Losses, Need, Scored, Similarity, Slot, TrainingData
 
@@ -103,4 +103,4 @@ class DirectAUScheme:
 
 def directau(**options: Any) -> Scheme:
     """Scheme of `DirectAUScheme(**options)`. Raises `OptionError` for an option out of range."""
-    return DirectAUScheme(**options).build()
+    return from_options(DirectAUScheme, options)

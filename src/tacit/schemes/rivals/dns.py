@@ -14,7 +14,7 @@ from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BPR
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
-from tacit.schemes.scheme import Scheme
+from tacit.schemes.scheme import Scheme, from_options
 
 
 @dataclass(frozen=True)
@@ -47,4 +47,4 @@ class DNSScheme:
 
 def dns(**options: Any) -> Scheme:
     """Scheme of `DNSScheme(**options)`."""
-    return DNSScheme(**options).build()
+    return from_options(DNSScheme, options)

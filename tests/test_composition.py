@@ -66,6 +66,11 @@ PAIRWISE = {"bpr", "dns", "dli-bpr"}
 LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing"}
 POSITIVE = {"directspec", "directspec-plus", "directau"}
 UNSAMPLED = POSITIVE | {"softmax"}
+TWICE = {
+    *itertools.product(("dli", "dli-bpr", "dli-softmax", "dli-reverse"), ("dli", "dli-reverse", "dli-own")),
+    *itertools.product(("idl", "idl-ig"), ("idl",)),
+    *(("dns", "hardest"), ("t-ce", "truncated-loss"), ("r-ce", "reweighted-loss")),
+}
 NORMED = {"bpr", "bce", "dns", "dli", "dli-bpr", "dli-softmax", "dli-reverse", "idl", "idl-ig"}
 REFUSED = (
     {(scheme, part) for scheme in PAIRWISE | LISTWISE | POSITIVE for part in BY_CANDIDATE}
@@ -73,6 +78,7 @@ REFUSED = (
     | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
     | {("dns", "dli-own"), ("softmax", "directspec"), ("directau", "uniformity")}
     | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
+    | TWICE
     | {(scheme, "embedding-norm") for scheme in NORMED}
 )
 CELLS = sorted(itertools.product(SCHEMES, PARTS))

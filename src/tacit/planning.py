@@ -22,6 +22,7 @@ from tacit.parts.pool import Pool
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
+from tacit.remarks import remarks
 from tacit.schemes.scheme import Scheme
 from tacit.starts import earlier_run, start_values
 from tacit.training.optimizers import DENSE_ROWS, OptimizerOptions
@@ -64,6 +65,8 @@ def made(
             "or leave data.impressions out",
             names[1],
         )
+    for remark in remarks(material.whole, built):
+        _log.info("%s", remark)
     name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
     own_rate = optimizer.use not in ("auto", table.optimizer)
     rate = optimizer.rate or (RATES[name] if own_rate else table.rate)

@@ -34,13 +34,16 @@ from tacit.storage import (
     read_artifact,
     read_json,
     read_tensors,
+    remove,
     tensor_bytes,
     write_artifact,
+    write_bytes,
 )
 from tacit.types import CSR, PairScorer, Queries
 
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs
+NOTED = ("log.jsonl", "beliefs/epoch-*.parquet")
 MOMENTS = ("moments", "shown_moments")  # of the evidence
 Id = int | str
 _log = logging.getLogger("tacit")
@@ -139,10 +142,23 @@ class Run:
     def save(self, folder: str | Path) -> None:
         """Write the run as an artifact, whole or not at all; a run that the folder holds is replaced.
 
-        Raises `StorageError`, and `RunFolderError` where another process is writing to the folder.
+        What training noted in another folder (log.jsonl, beliefs) is copied. Raises `StorageError`, and
+        `RunFolderError` where another process is writing to the folder.
         """
         with lock(Path(folder)):
             self.write(Path(folder))
+            self._copy_notes(Path(folder))
+
+    def _copy_notes(self, folder: Path) -> None:
+        home = self.folder
+        if home is not None and home.resolve() == folder.resolve():
+            return
+        for pattern in NOTED:
+            for stale in folder.glob(pattern):
+                remove(stale)
+            if home is not None:
+                for file in home.glob(pattern):
+                    write_bytes(folder / file.relative_to(home), file.read_bytes())
 
     def write(self, folder: Path) -> None:
         """As `save`, for who holds the lock of the folder."""

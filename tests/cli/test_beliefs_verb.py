@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.command import Place, Tacit
+from tacit.run import load
 
 QUICK = ("--set", "training.epochs=2", "--set", "backbone.dim=4", "--set", "training.audit=1")
 
@@ -40,6 +41,19 @@ def test_the_file_is_of_the_kind_that_its_name_says(tacit: Tacit, audited: Path,
     told = tacit("beliefs", audited, "--out", tmp_path / "b.xlsx")
     assert (told.code, told.out) == (2, "")
     assert "name a file of .parquet, .csv, .jsonl" in told.err
+
+
+def test_a_saved_copy_keeps_what_training_noted(tacit: Tacit, audited: Path, tmp_path: Path) -> None:
+    load(audited).save(tmp_path / "copy")
+    assert tacit("beliefs", tmp_path / "copy", "--json").out == tacit("beliefs", audited, "--json").out
+    assert (tmp_path / "copy" / "log.jsonl").read_bytes() == (audited / "log.jsonl").read_bytes()
+
+
+def test_a_saved_copy_drops_the_notes_of_the_run_that_it_replaces(
+    tacit: Tacit, place: Place, audited: Path
+) -> None:
+    load(place.run).save(audited)
+    assert tacit("beliefs", audited).code == 2
 
 
 def test_a_run_without_an_audit_is_told(tacit: Tacit, place: Place) -> None:

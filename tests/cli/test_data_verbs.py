@@ -30,9 +30,9 @@ def test_describe_counts(tacit: Tacit, small: Path) -> None:
     assert (facts["distinct_pairs"], facts["repeated_rows"]) == (3, 1)
     assert facts["density"] == 0.75
     assert facts["time_span"] == {"from": "2020-09-13 12:26:40", "to": "2020-09-14 12:26:40", "days": 1.0}
-    assert facts["events_per_user"]["0%"] == 1
-    assert facts["events_per_user"]["100%"] == 2
-    assert facts["events_per_item"]["100%"] == 2
+    assert facts["yeses_per_user"]["0%"] == 1
+    assert facts["yeses_per_user"]["100%"] == 2
+    assert facts["yeses_per_item"]["100%"] == 2
 
 
 def test_describe_says_which_columns_it_took(tacit: Tacit, small: Path) -> None:

@@ -34,9 +34,9 @@ def describe(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Count rows, users, items, repeats and events of a log.
+    """Count rows, users, items, repeats and yeses of a log.
 
-    Also the density, the time span, and the spread of events per user and per item.
+    Also the density, the time span, and the spread of yeses per user and per item.
     """
     shared.use_threads(threads)
     found = _read(log, _options(config, settings))
@@ -44,13 +44,13 @@ def describe(
     if json:
         emit(facts)
         return
-    quantiles = {name: facts.pop(name) for name in ("events_per_user", "events_per_item")}
+    quantiles = {name: facts.pop(name) for name in ("yeses_per_user", "yeses_per_item")}
     facts.pop("notes")
     span = facts.pop("time_span") or {}
     rows = {**facts, **{f"time {name}": value for name, value in span.items()}}
     table(str(log), ("", ""), [(name.replace("_", " "), value) for name, value in rows.items()])
     shown = [(name.replace("_", " "), *values.values()) for name, values in quantiles.items()]
-    table("spread", ("", *quantiles["events_per_user"]), shown)
+    table("spread", ("", *quantiles["yeses_per_user"]), shown)
 
 
 @app.command("split")
@@ -208,15 +208,15 @@ def _facts(log: Interactions) -> dict[str, Any]:
         "rows": len(log),
         "yes": log.n_yes,
         "explicit_noes": len(log.noes.indices),
-        "impressions": len(log.impressions.indices),
+        "distinct_impressions": len(log.impressions.indices),
         "users": log.n_users,
         "items": log.n_items,
         "distinct_pairs": len(log.pairs.indices),
         "repeated_rows": len(log) - len(log.pairs.indices),
         "density": pairs / max(log.n_users * log.n_items, 1),
         "time_span": None if log.times is None else _span(int(log.times.min()), int(log.times.max())),
-        "events_per_user": {f"{q:.0%}": int(np.quantile(users, q, method="nearest")) for q in QUANTILES},
-        "events_per_item": {f"{q:.0%}": int(np.quantile(items, q, method="nearest")) for q in QUANTILES},
+        "yeses_per_user": {f"{q:.0%}": int(np.quantile(users, q, method="nearest")) for q in QUANTILES},
+        "yeses_per_item": {f"{q:.0%}": int(np.quantile(items, q, method="nearest")) for q in QUANTILES},
         "notes": list(log.notes),
     }
 

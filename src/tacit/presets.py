@@ -93,7 +93,7 @@ def by_name(union: Any, name: str, what: str) -> Any:
         return members[name]
     near = get_close_matches(name.replace("+", "-plus"), members, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
-    raise OptionError(f'unknown {what} "{name}"{hint or ";"} Expected one of: {", ".join(members)}')
+    raise OptionError(f'unknown {what} "{name}"{hint or "."} Expected one of: {", ".join(members)}')
 
 
 def scheme_of(preset: Any) -> Scheme:

@@ -41,6 +41,6 @@ def known_metric(name: str) -> str:
     near = get_close_matches(name, [*NAMES, *variants.PER_USER], 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""
     raise OptionError(
-        f'unknown metric "{name}"{hint or ";"} Expected one of: {", ".join(NAMES)}; '
+        f'unknown metric "{name}"{hint or "."} Expected one of: {", ".join(NAMES)}; '
         f"for reproduction only: {', '.join(variants.PER_USER)}"
     )

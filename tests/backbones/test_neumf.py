@@ -127,7 +127,7 @@ def test_it_cannot_start_from_factors():
 
 def test_a_preset_with_l2_is_refused_with_the_mend():
     with pytest.raises(SchemeError, match=r"EmbeddingNorm needs vectors, and NeuMF .* \(l2 = 0\)"):
-        tacit.fit(random_log(), backbone="neumf", scheme=tacit.bce(), training=SHORT)
+        tacit.fit(random_log(), backbone="neumf", scheme=tacit.bce(l2=0.1), training=SHORT)
 
 
 def test_it_has_no_similar_items():

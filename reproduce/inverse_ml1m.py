@@ -71,7 +71,14 @@ def schemes() -> dict[str, Preset]:
         "idl": IDLScheme(negatives=1, l2=0.0),
         "idl-impressions": IDLScheme(prior=0.5, warmup=0.0, draw="impressions", negatives=1, l2=0.0),
         "idl-ig-explore": IDLIGScheme(
-            prior=0.5, warmup=0.0, decide="probe", rule="explore", judge="labelled", negatives=1, l2=0.0
+            prior=0.5,
+            warmup=0.0,
+            decide="probe",
+            rule="explore",
+            loops=True,
+            judge="labelled",
+            negatives=1,
+            l2=0.0,
         ),
         "idl-ig": IDLIGScheme(judge="labelled", negatives=1, l2=0.0),
         "idl-ig-prior-half": IDLIGScheme(prior=0.5, warmup=0.0, judge="labelled", negatives=1, l2=0.0),

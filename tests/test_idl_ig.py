@@ -137,7 +137,14 @@ def test_both_parts_wait_as_long():
 
 def test_the_authors_setting_can_be_asked_for():
     authors = tacit.idl_ig(
-        prior=0.5, warmup=0.0, decide="probe", rule="explore", judge="labelled", negatives=1, l2=0.0
+        prior=0.5,
+        warmup=0.0,
+        decide="probe",
+        rule="explore",
+        loops=True,
+        judge="labelled",
+        negatives=1,
+        l2=0.0,
     )
     assert authors.refiners == (IDL(0.5, 2.0, 0.0),)
     heard = Heard()

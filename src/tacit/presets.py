@@ -38,6 +38,7 @@ class IDLIGScheme:
     decide: Literal["dot", "probe"] = "dot"  # by a product of gradients, or by steps either way
     direction: Literal["identity", "sign"] | None = None  # d(g); nothing: identity by dot, sign by probe
     rule: Literal["gradient", "explore"] = "gradient"  # step on g_L + s g_U, or the authors' exploration
+    loops: bool = False  # explore: a step on the labelled pairs before, for the authors' other loop
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
@@ -55,7 +56,7 @@ class IDLIGScheme:
     def build(self) -> Scheme:
         """The scheme of these options."""
         options = {name: value for name, value in vars(self).items() if name != "use"}
-        update = ("decide", "direction", "rule", "eta", "dead_zone", "groups", "judge")
+        update = ("decide", "direction", "rule", "loops", "eta", "dead_zone", "groups", "judge")
         rule = {name: options.pop(name) for name in update}
         return idl(**options).with_(InverseGradient(**rule, warmup=self.warmup))
 

@@ -124,6 +124,24 @@ def test_steps_of_signs_are_those_of_a_fresh_adam(case, losses, s, theta):
     torch.testing.assert_close(problem.theta.detach(), double(theta), **EXACT)
 
 
+@CASES
+def test_with_the_authors_other_loop_a_step_on_labelled_pairs_comes_first(case):
+    labelled = ([FIRST, SECOND, [1.0, 1.0]], [1.0, 1.0, 0.0])
+    both, apart = (Linear(META[case], labelled=labelled) for _ in range(2))
+    both.step(replace(EXPLORE, loops=True))
+    (gradient,) = torch.autograd.grad(apart.supervised(labelled).sum(), apart.theta)
+    apart.theta.data -= 0.1 * gradient
+    apart.step(EXPLORE)
+    torch.testing.assert_close(both.theta, apart.theta, rtol=0, atol=1e-12)
+
+
+@CASES
+def test_without_labelled_pairs_the_other_loop_does_nothing(case):
+    problem = Linear(META[case])
+    problem.step(replace(EXPLORE, loops=True))
+    torch.testing.assert_close(problem.theta.detach(), double(TABLE[case][5]), **EXACT)
+
+
 def at_the_optimum() -> Linear:
     meta = ([FIRST, FIRST, FIRST, SECOND, SECOND, SECOND], [1.0, 1.0, 0.0, 0.0, 0.0, 1.0])
     return Linear(meta, theta=[log(2), -log(2)])
@@ -309,6 +327,7 @@ def test_a_clip_is_refused():
         ({"eta": 0.1}, 'eta is the length of a probe: leave it out, or set decide = "probe"'),
         ({"rule": "explore"}, 'use "probe" and groups = 1'),
         ({"rule": "explore", "decide": "probe", "groups": 2}, 'use "probe" and groups = 1'),
+        ({"loops": True}, 'loops is of rule = "explore"'),
     ],
 )
 def test_bad_options_are_refused(options, said):

@@ -31,15 +31,17 @@ class InverseGradient:
 
     `decide` "dot": s = sign of <g_M, d(g_U)>; "probe": (14), by the meta loss after a step of `eta` either
     way. `rule` "gradient" (15): one step of the optimiser on g_L + s g_U; "explore" (16), the authors': the
-    parameters go where the probe was best, and the optimiser steps on the meta loss there; from the labelled
-    pairs of the batch nothing is learned. Notes for the log: the meta loss, the shares of the decisions, and
-    of probes whose outcome is rounding. Raises `OptionError` for words that are no choice, lengths that are
-    not positive, and options of one way to decide beside another.
+    parameters go where the probe was best, and the optimiser steps on the meta loss there. From the labelled
+    pairs of the batch nothing is learned then, unless `loops` lets it step on them before. Notes for the
+    log: the meta loss, the shares of the decisions, and of probes whose outcome is rounding. Raises
+    `OptionError` for words that are no choice, lengths that are not positive, and options of one way to
+    decide beside another.
     """
 
     decide: Literal["dot", "probe"] = "dot"  # by a product of gradients, or by steps either way
     direction: Literal["identity", "sign"] | None = None  # d(g); nothing: identity by dot, sign by probe
     rule: Literal["gradient", "explore"] = "gradient"  # step on g_L + s g_U, or the authors' exploration
+    loops: bool = False  # explore: a step on the labelled pairs before, for the authors' other loop
     eta: float | None = None  # length of a probe; nothing: .001, the authors'
     dead_zone: float = 0.0  # products, or gains of the meta loss, up to it decide nothing
     groups: int = 1  # parts of the unlabelled rows, each decided by itself
@@ -70,6 +72,10 @@ class InverseGradient:
             raise OptionError('eta is the length of a probe: leave it out, or set decide = "probe"')
         if self.rule == "explore" and (self.decide == "dot" or self.groups > 1):
             raise OptionError('rule = "explore" goes where a probe was best: use "probe" and groups = 1')
+        if self.loops and self.rule != "explore":
+            raise OptionError(
+                'loops is of rule = "explore": the other rule learns from labelled pairs anyway'
+            )
 
     def bind(self, data: TrainingData) -> Self:
         if self.judge == "labelled" and len(data.noes.indices) == 0:
@@ -99,13 +105,22 @@ class InverseGradient:
             terms.total().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             return terms
+        if self.loops:
+            first = _without_unlabelled(terms)
+            if first.requires_grad:
+                first.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                terms = loss()
         unlabelled = terms.rows["unlabelled"]
         parts = unlabelled.chunk(self.groups)
         found = [_gradients(part.sum(), parameters) for part in parts]
         share = 1.0 if terms.unlabelled_share is None else float(terms.unlabelled_share)
         means = [len(unlabelled) / (len(part) * share) for part in parts]
         explores = self.rule == "explore"
-        never = sum(terms.scalars.values(), torch.zeros(())) if explores else _without_unlabelled(terms)
+        never = _without_unlabelled(terms)
+        if explores:
+            never = torch.zeros(()) if self.loops else sum(terms.scalars.values(), torch.zeros(()))
         gradient = _gradients(never, parameters)
         signs, notes = self._decided(found, means, meta_loss, parameters)
         if explores:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -89,9 +91,18 @@ def test_inner_with_no_rows_is_zero():
     assert inner(rows_of([0, 3, 5], VALUES), rows_of([], VALUES[:0])) == 0.0
 
 
-def test_inner_sums_in_double_precision():
-    big, one = torch.tensor([1e4, 1e-4]), torch.tensor([1e4, 1.0])
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_inner_sums_in_double_precision(is_sparse):
+    big, one = torch.tensor([[1e4, 1e-4, 0.0, 0.0]]), torch.tensor([[1e4, 1.0, 0.0, 0.0]])
+    if is_sparse:
+        big, one = rows_of([2], big), rows_of([2], one)
     assert inner(big, one) == pytest.approx(1e8 + 1e-4, abs=1e-6)
+
+
+def test_inner_with_a_nan_is_nan():
+    broken = VALUES.clone()
+    broken[1, 0] = float("nan")
+    assert math.isnan(inner(rows_of([0, 3, 5], broken), rows_of([1, 3, 4], VALUES)))
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])

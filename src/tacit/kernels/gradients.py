@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from tacit.kernels._compiled import updates as compiled
 
 
 def distinct(gradient: Tensor) -> Tensor:
@@ -42,8 +45,10 @@ def inner(a: Tensor, b: Tensor) -> float:
         if len(others) == 0:
             return 0.0
         place = torch.searchsorted(others, rows).clamp(max=len(others) - 1)
-        shared = others[place] == rows
-        return float((a._values()[shared].double() * b._values()[place[shared]]).sum())
+        products = np.empty(len(rows))
+        arrays = (tensor.contiguous().numpy() for tensor in (rows, a._values(), place, others, b._values()))
+        compiled.row_products(*arrays, products)
+        return float(products.sum())
     if a.is_sparse:
         return inner(b, a)
     if b.is_sparse:

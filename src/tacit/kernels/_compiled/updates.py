@@ -1,4 +1,4 @@
-"""Compiled bodies of the row-wise optimisers: one pass over the rows that have a gradient."""
+"""Compiled bodies of what is done with row-wise gradients: one pass over the rows that have one."""
 
 from typing import Any
 
@@ -88,3 +88,16 @@ def lazy_adam(
                 * means[row, column]
                 / (np.sqrt(squares[row, column] / correction2) + epsilon)
             )
+
+
+@jit(parallel=True, fastmath=True)
+def row_products(rows: Any, values: Any, place: Any, others: Any, other_values: Any, products: Any) -> None:
+    """products[e] = <values[e], other_values[place[e]]> in float64 where both are of one row, else 0."""
+    width = values.shape[1]
+    for entry in prange(rows.size):
+        total = 0.0
+        other = place[entry]
+        if others[other] == rows[entry]:
+            for column in range(width):
+                total += np.float64(values[entry, column]) * np.float64(other_values[other, column])
+        products[entry] = total

@@ -104,7 +104,8 @@ def test_impressions_that_nobody_draws_from_are_said(
     for scheme, told in (("bce", 1), (tacit.idl(draw="impressions"), 0)):
         caplog.clear()
         arguments = (random_log(), None, None, "mf", scheme, options, tacit.TrainingOptions())
-        made(*arguments, tacit.OptimizerOptions(), 0, None)
+        with caplog.at_level(logging.INFO, "tacit"):
+            made(*arguments, tacit.OptimizerOptions(), 0, None)
         said = [record for record in caplog.records if "the impressions are not used" in record.getMessage()]
         assert len(said) == told
 

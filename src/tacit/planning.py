@@ -17,9 +17,6 @@ from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
-from tacit.parts.latent import Latent
-from tacit.parts.pool import Pool
-from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
 from tacit.remarks import remarks
@@ -59,13 +56,7 @@ def made(
     if isinstance(preset, Scheme):
         preset = _completed(preset, table)
     built = scheme_of(preset)
-    if options.impressions is not None and not _reads_impressions(built.sampler):
-        _log.warning(
-            "the impressions are not used: the sampler of %s draws elsewhere; set scheme.draw = impressions, "
-            "or leave data.impressions out",
-            names[1],
-        )
-    for remark in remarks(material.whole, built):
+    for remark in remarks(material.whole, built, impressions=options.impressions is not None):
         _log.info("%s", remark)
     name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
     own_rate = optimizer.use not in ("auto", table.optimizer)
@@ -159,15 +150,6 @@ def _completed(scheme: Scheme, table: Suggested) -> Any:
         return scheme
     said = replace(scheme.said, options=beneath(table.scheme, scheme.said.options))
     return said.made() if said.parts else said.preset(**said.options)
-
-
-def _reads_impressions(sampler: Any) -> bool:
-    """True of a sampler of one's own too: it may."""
-    if isinstance(sampler, Mixed):
-        return any(_reads_impressions(part) for part in sampler.samplers)
-    if isinstance(sampler, Latent):
-        return _reads_impressions(sampler.sampler)
-    return not isinstance(sampler, Uniform | Popularity | InBatch | Explicit | Nothing | Pool)
 
 
 def _use(value: Any) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tacit.data.interactions import Interactions
-from tacit.parts.samplers import Explicit, Mixed
+from tacit.parts.pool import Pool
+from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
 from tacit.schemes.scheme import Scheme
-from tacit.types import CandidateObjective
+from tacit.types import CandidateObjective, Sampler
+
+ELSEWHERE = Uniform | Popularity | InBatch | Explicit | Nothing | Pool  # samplers that draw no impressions
 
 
-def remarks(log: Interactions, scheme: Scheme) -> Iterator[str]:
-    """A sentence on a log without silence, and one on explicit noes that the scheme does not learn from."""
+def remarks(log: Interactions, scheme: Scheme, *, impressions: bool = False) -> Iterator[str]:
+    """Sentences on a log without silence, on explicit noes that the scheme does not learn from, and on a file
+    of `impressions` that its sampler does not draw from; one's own sampler may.
+    """
     if len(log.positives.indices) == log.n_users * log.n_items:
         yield (
             "every user has a yes for every item, so nothing is left to rank or recommend and metrics of "
@@ -24,8 +29,18 @@ def remarks(log: Interactions, scheme: Scheme) -> Iterator[str]:
             'no loss for a no; use bce, idl or dli, or draw = "explicit" where the scheme has it'
         )
 
+    if impressions and all(isinstance(sampler, ELSEWHERE) for sampler in _drawn(scheme)):
+        yield (
+            "the impressions are not used, for the scheme's sampler draws elsewhere: set "
+            'scheme.draw = "impressions", or leave data.impressions out'
+        )
+
 
 def _learns_noes(scheme: Scheme) -> bool:
+    explicit = any(isinstance(sampler, Explicit) for sampler in _drawn(scheme))
+    return explicit or isinstance(scheme.objective, CandidateObjective)
+
+
+def _drawn(scheme: Scheme) -> tuple[Sampler, ...]:
     drawing = scheme.plain_sampler
-    drawn = drawing.samplers if isinstance(drawing, Mixed) else (drawing,)
-    return isinstance(scheme.objective, CandidateObjective) or any(isinstance(s, Explicit) for s in drawn)
+    return drawing.samplers if isinstance(drawing, Mixed) else (drawing,)

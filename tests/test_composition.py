@@ -5,16 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import numpy as np
 import pytest
 
 from helpers.tiny import random_data
-from helpers.training import Run, same
+from helpers.training import Run, loader_of, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.backbones.neumf import NeuMFConfig
+from tacit.backbones.sasrec import SASRecConfig
 from tacit.cli.names import AlsoPart, SchemeChoice, members
-from tacit.data.loaders import PairLoader
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
@@ -31,6 +30,7 @@ from tacit.schemes.rivals.dns import DNSScheme
 DATA = random_data(0)
 OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign")
 BACKBONES = {"mf": MFConfig(dim=8), "gmf": GMFConfig(dim=8), "lightgcn": LightGCNConfig(dim=8)}
+SEQUENCES = SASRecConfig(dim=8, length=4, blocks=1)
 SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoice).items()} | {
     "dli-bpr": DLIScheme(objective="bpr"),
     "dli-softmax": DLIScheme(objective="sampled-softmax"),
@@ -102,7 +102,7 @@ def composed(preset: Any, part: Any) -> Any:
 def train(backbone: Any, scheme: Any, optimizer: str) -> None:
     run = Run(DATA, backbone, scheme, optimizer=optimizer, rate=0.01)
     before = run.parameters()
-    meta = PairLoader.of(DATA, np.arange(len(DATA.users)), 32, 1) if scheme.update.needs_meta else None
+    meta = loader_of(DATA, backbone, seed=1) if scheme.update.needs_meta else None
     run.fit(2, meta_loader=meta)
     after = run.parameters()
     assert all(value.isfinite().all() for value in after.values())
@@ -117,6 +117,12 @@ def test_every_part_that_a_configuration_may_add_is_among_them():
 def test_a_legal_cell_trains_on_every_backbone_with_every_optimiser(scheme, part):
     for backbone, optimizer in itertools.product(BACKBONES.values(), OPTIMIZERS):
         train(backbone, composed(SCHEMES[scheme], PARTS[part]), optimizer)
+
+
+@pytest.mark.parametrize(("scheme", "part"), [cell for cell in CELLS if cell not in REFUSED])
+def test_a_legal_cell_trains_on_a_backbone_that_reads_sequences(scheme, part):
+    for optimizer in ("lazy-adam", "adam"):
+        train(SEQUENCES, composed(SCHEMES[scheme], PARTS[part]), optimizer)
 
 
 @pytest.mark.parametrize("optimizer", ["row-adagrad", "adam"])

@@ -68,6 +68,7 @@ def _whole(out: Path) -> list[str]:
         (signal.SIGKILL, "mf", "bpr", 10),
         (signal.SIGTERM, "mf", "bpr", 10),
         (signal.SIGKILL, "lightgcn", "sampled-softmax", 3),
+        (signal.SIGKILL, "sasrec", "softmax", 2),
     ],
 )
 def test_killed_again_and_again_gives_the_same_bits(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tacit.api import evaluate, fit
+    from tacit.backbones.gru4rec import GRU4RecConfig
     from tacit.backbones.lightgcn import LightGCNConfig
     from tacit.backbones.mf import GMFConfig, MFConfig
     from tacit.backbones.neumf import NeuMFConfig
+    from tacit.backbones.sasrec import SASRecConfig
     from tacit.data.interactions import Interactions
     from tacit.data.split import Split, split
     from tacit.data.synthetic import simulate
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
 _HOME = {
     "DataOptions": "tacit.gathering",
     "GMFConfig": "tacit.backbones.mf",
+    "GRU4RecConfig": "tacit.backbones.gru4rec",
     "Interactions": "tacit.data.interactions",
     "LightGCNConfig": "tacit.backbones.lightgcn",
     "MFConfig": "tacit.backbones.mf",
     "NeuMFConfig": "tacit.backbones.neumf",
     "OptimizerOptions": "tacit.training.optimizers",
     "Run": "tacit.run",
+    "SASRecConfig": "tacit.backbones.sasrec",
     "Scheme": "tacit.schemes.scheme",
     "Split": "tacit.data.split",
     "TrainingOptions": "tacit.training.options",
@@ -73,12 +77,14 @@ __version__ = "0.1.0"
 __all__ = [
     "DataOptions",
     "GMFConfig",
+    "GRU4RecConfig",
     "Interactions",
     "LightGCNConfig",
     "MFConfig",
     "NeuMFConfig",
     "OptimizerOptions",
     "Run",
+    "SASRecConfig",
     "Scheme",
     "Split",
     "TrainingOptions",

@@ -20,7 +20,7 @@ class Suggested:
 
     optimizer: Name
     rate: float
-    batch_size: int  # where there are pairs enough, see `fitting_batch`
+    batch_size: int  # where there are pairs enough, see `fitting_batch`; of sequences where they are read
     epochs: int
     patience: int
     scheme: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +43,19 @@ PAIRWISE = Suggested(
     {"negatives": 512, "shared": True, "l2": 0.1, "l2_spread": True},
     {"scale": 0.01, "biases": True},
 )
+SEQUENTIAL = Suggested("adam", 0.001, 128, 100, 5)
+DOTS = {"similarity": "dot", "temperature": 1.0}
+BY_SCHEME = {  # of backbones that read sequences
+    "bpr": replace(SEQUENTIAL, scheme=NO_VECTORS),
+    "bce": replace(SEQUENTIAL, scheme=NO_VECTORS),
+    "idl": replace(SEQUENTIAL, scheme=NO_VECTORS),
+    "idl-ig": replace(SEQUENTIAL, scheme=NO_VECTORS),
+    "dli": replace(SEQUENTIAL, scheme=NO_VECTORS),
+    "sampled-softmax": replace(SEQUENTIAL, scheme={**DOTS, "correction": True}),
+    "softmax": replace(SEQUENTIAL, scheme=DOTS),
+    "directspec": SEQUENTIAL,
+    "directspec-plus": SEQUENTIAL,
+}
 TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bpr"): PAIRWISE,
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
@@ -81,6 +94,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
         PUBLISHED, scheme={"negatives": 16, "shared": False, "similarity": "dot", "temperature": 1.0}
     ),
     ("neumf", "dli"): PUBLISHED,
+    **{(backbone, scheme): row for backbone in ("sasrec", "gru4rec") for scheme, row in BY_SCHEME.items()},
 }
 KIN = {  # whose training options a scheme without a row of its own takes
     "t-ce": "bce",
@@ -92,7 +106,7 @@ KIN = {  # whose training options a scheme without a row of its own takes
     "directau": "directspec-plus",
 }
 # By backbone. LightGCN ranks best under bpr on the larger logs; bce is the loss of the paper of NeuMF.
-BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce"}
+BEST_SCHEME = {"lightgcn": "bpr", "neumf": "bce", "sasrec": "softmax", "gru4rec": "softmax"}
 STEPS, SMALLEST = 16, 512  # in an epoch at least; pairs of a batch that is not halved
 HANGS_ON = {"shared": "draw", "l2_spread": "l2"}  # options of the table that another one's value explains
 FALLBACK = Suggested("adam", 0.001, 4096, 100, 5)

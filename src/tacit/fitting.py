@@ -16,8 +16,9 @@ from jaxtyping import Bool, Int32
 from tacit.beliefs import BeliefTrace, judging
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.data.loaders import PairLoader
-from tacit.errors import OptionError, SchemeError
+from tacit.data.loaders import Loader, PairLoader
+from tacit.data.windows import SequenceLoader
+from tacit.errors import DataError, OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
@@ -121,7 +122,7 @@ def _phase(
         if isinstance(callback, BeliefTrace):
             callback.check(scheme)
     optimizer = build(plan.optimizer, plan.rate, step.groups())
-    loader, meta_loader = _loaders(plan, data)
+    loader, meta_loader = _loaders(plan, data, backbone)
     stopping = EarlyStopping(
         validator(plan) if search else _no_validation,
         metric=plan.metric,
@@ -198,9 +199,15 @@ def _traces(
                 f"{option} writes into the run folder: give one with out, or pass a {callback} among the "
                 "callbacks"
             )
-    if plan.spectrum is not None and isinstance(step.backbone, PairScorer):
+    if plan.spectrum is not None and (plan.sequences or isinstance(step.backbone, PairScorer)):
         raise OptionError(
-            f"training.spectrum follows vectors, and {type(step.backbone).__name__} has none: leave it out"
+            f"training.spectrum follows users and items, and {type(step.backbone).__name__} has no vectors "
+            "of both: leave it out"
+        )
+    if plan.audit is not None and plan.sequences:
+        raise OptionError(
+            "training.audit asks about pairs of users and items, and this backbone reads sequences: leave it "
+            "out, or use mf or lightgcn"
         )
     if plan.audit is not None and not judging(step.scheme):
         raise OptionError(
@@ -226,8 +233,10 @@ def _check_size(backbone: Any, data: Interactions) -> None:
         )
 
 
-def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | None]:
-    """Examples: positives, and explicit noes where the objective has a loss for them."""
+def _loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
+    """Examples: positives, and explicit noes where the objective has a loss for them; or windows."""
+    if plan.sequences:
+        return _over_sequences(plan, data, backbone)
     rows = np.flatnonzero(data.yes)
     if isinstance(plan.scheme.objective, CandidateObjective) and data.labels is not None:
         shown = np.zeros(len(data), bool) if data.shown is None else data.shown
@@ -236,10 +245,28 @@ def _loaders(plan: Plan, data: Interactions) -> tuple[PairLoader, PairLoader | N
     if not plan.meta:
         return make(rows, seed=plan.seed), None
     held = _held_out(data.users[rows], plan.meta, derived_key(plan.seed, META_SPLIT))
+    _check_sides(held, plan.meta)
+    return make(rows[~held], seed=plan.seed), make(rows[held], seed=plan.seed + 1)
+
+
+def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
+    """Windows of positives; those of the meta batches are others than those trained on."""
+    loader = SequenceLoader.of(
+        data, backbone.length, backbone.queries, plan.batch_size, plan.seed, over_users=plan.over_users
+    )
+    if not loader.n_examples:
+        raise DataError("no user has two events, so there is no sequence to learn from: give a longer log")
+    if not plan.meta:
+        return loader, None
+    held = _held_out(loader.users.numpy().astype(np.int32), plan.meta, derived_key(plan.seed, META_SPLIT))
+    _check_sides(held, plan.meta)
+    return loader.parted(held)
+
+
+def _check_sides(held: Bool[np.ndarray, "n"], meta: float) -> None:
     if held.all() or not held.any():
         side, mend = ("to train on", "lower") if held.all() else ("for meta batches", "raise")
-        raise OptionError(f"training.meta = {plan.meta} leaves no examples {side}: {mend} it")
-    return make(rows[~held], seed=plan.seed), make(rows[held], seed=plan.seed + 1)
+        raise OptionError(f"training.meta = {meta} leaves no examples {side}: {mend} it")
 
 
 def _held_out(users: Int32[np.ndarray, "n"], share: float, key: int) -> Bool[np.ndarray, "n"]:

@@ -61,18 +61,29 @@ def read(
 
 
 def gathered(
-    train: Any, valid: Any, history: Any, options: DataOptions, seed: int, earlier: Run | None
+    train: Any,
+    valid: Any,
+    history: Any,
+    options: DataOptions,
+    seed: int,
+    earlier: Run | None,
+    *,
+    sequences: bool = False,
 ) -> Material:
     """Read the parts, or hold one out to validate on. What the earlier run had seen validates nothing.
 
-    Raises `DataError`, and `OptionError` for a history without a validation part.
+    For a backbone that reads `sequences` repeated pairs stay. Raises `DataError`, and `OptionError` for a
+    history without a validation part.
     """
     if valid is None and history is not None:
         raise OptionError("valid_history goes with a validation part: give valid too")
-    log = read(train, options, None if earlier is None else (earlier.user_ids, earlier.item_ids))
+    single = not sequences
+    log = read(
+        train, options, None if earlier is None else (earlier.user_ids, earlier.item_ids), collapse=single
+    )
     seen = None if earlier is None else earlier.evidence.seen
     if valid is None:
-        split, whole = _held_out(log, seed, seen), log
+        split, whole = _held_out(log, seed, seen, sequences), log
         fingerprints: Any = log.fingerprint()
     else:
         columns = replace(options, threshold=log.threshold, impressions=None)
@@ -81,7 +92,7 @@ def gathered(
             _log.info("histories of the validation users from %s", history)
         if history is not None:
             ids = given["valid"].user_ids, given["valid"].item_ids
-            given["valid_history"] = read(history, columns, ids, part=True)
+            given["valid_history"] = read(history, columns, ids, part=True, collapse=single)
         split = _given(given, seen)
         assert split.valid is not None
         histories = () if split.valid_history is None else (split.valid_history,)
@@ -113,7 +124,7 @@ def gathered(
     )
 
 
-def _held_out(log: Interactions, seed: int, seen: CSR | None) -> Split:
+def _held_out(log: Interactions, seed: int, seen: CSR | None, sequences: bool) -> Split:
     """A validation part cut from the rows of a log that an earlier run had not seen."""
     new = np.ones(len(log), bool) if seen is None else _unseen(log, seen)
     if not new.any():
@@ -121,10 +132,10 @@ def _held_out(log: Interactions, seed: int, seen: CSR | None) -> Split:
             "the earlier run has seen every row of this log, so none can validate: "
             "add newer events, or train without start"
         )
-    part, valid = validation(log if new.all() else log.select(new), seed)
+    part, valid = validation(log if new.all() else log.select(new), seed, sequences=sequences)
     _log.info(
         "validation: %d %s events of %d users, held out to choose the number of steps",
-        *(len(valid), "last" if log.clock is not None else "random"),
+        *(len(valid), "last" if log.clock is not None or sequences else "random"),
         int((valid.positives.degrees() > 0).sum()),
     )
     if new.all():

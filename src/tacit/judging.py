@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tacit.data.audit import Audit
-from tacit.data.evidence import Evidence, padded, union
+from tacit.data.evidence import Evidence, lengthened, padded, union
 from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
@@ -26,7 +26,7 @@ from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.run import Run
-from tacit.types import CSR, Queries, Recommender
+from tacit.types import CSR, Queries, Recommender, Sequences
 
 EASE_LIMIT = 15_000
 LATER = ("train_events_after_test_begins", "train_impressions_after_test_begins")
@@ -84,6 +84,7 @@ def judge(
     if history is not None:
         more = padded(history.positives, n_users, n_items)
         seen, exclude = union(seen, more), union(exclude, more)
+    events = None if evidence.events is None else _events(evidence, history, n_users)
     truth = test.positives
     if keep_seen:
         exclude = CSR.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), n_users, n_items)
@@ -91,6 +92,7 @@ def judge(
         "truth": truth,
         "seen": _narrow(seen, evidence.n_items),
         "exclude": exclude,
+        "events": events,
         "ks": ks,
     }
     if metrics is not None:
@@ -144,7 +146,7 @@ class _Known:
         return self.model.n_items
 
     def _asked(self, queries: Queries) -> Queries:
-        return Queries(trained_rows(queries.users, self.trained), queries.history)
+        return replace(queries, users=trained_rows(queries.users, self.trained))
 
     def score(self, queries: Any) -> Any:
         return self.model.score(self._asked(queries))
@@ -192,6 +194,17 @@ def _models(evidence: Evidence, skipped: dict[str, str]) -> list[tuple[str, Any]
         gigabytes = evidence.n_items**2 * 4 / 2**30
         skipped["ease"] = f"{evidence.n_items} items would need a matrix of {gigabytes:.1f} GiB to invert"
     return models
+
+
+def _events(evidence: Evidence, history: Interactions | None, n_users: int) -> Sequences:
+    """What everybody did, oldest first: what the run has seen, then their history; known items only."""
+    assert evidence.events is not None
+    events = lengthened(evidence.events, n_users)
+    if history is None:
+        return events
+    rows, items = history.sequences.flat()
+    known = items < evidence.n_items
+    return events.then(Sequences.of(rows[known], items[known], n_users))
 
 
 def _narrow(matrix: CSR, n_items: int) -> CSR:

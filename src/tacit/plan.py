@@ -27,6 +27,7 @@ class Plan:
     whole: Interactions  # all three together
     earlier: Evidence | None  # of the run to go on from
     make_backbone: Callable[[Evidence], Any]
+    sequences: bool  # whether the backbone reads them
     scheme: Scheme
     optimizer: str
     rate: float
@@ -50,12 +51,15 @@ class Plan:
     @cached_property
     def searched(self) -> Evidence:
         """What the search trains on, and what an earlier run had seen."""
-        return Evidence.of(self.train, self.earlier)
+        return self._evidence(self.train)
 
     @cached_property
     def everything(self) -> Evidence:
         """The same of all parts together."""
-        return Evidence.of(self.whole, self.earlier)
+        return self._evidence(self.whole)
+
+    def _evidence(self, log: Interactions) -> Evidence:
+        return Evidence.of(log, self.earlier, log.sequences if self.sequences else None)
 
 
 def run_of(plan: Plan, step: Step, chosen: dict[str, Any]) -> Run:

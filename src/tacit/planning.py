@@ -43,7 +43,8 @@ def made(
     """The plan of one run. Raises subclasses of `UserError`."""
     choosing(training.metric)
     earlier = earlier_run(start)
-    material = gathered(train, valid, valid_history, options, seed, earlier)
+    sequences = _reads(backbone) == "sequences"
+    material = gathered(train, valid, valid_history, options, seed, earlier, sequences=sequences)
     if scheme is None:
         scheme = usual_scheme(_use(backbone))
         _log.info("no scheme named: %s, as docs/defaults.md says", scheme)
@@ -56,7 +57,8 @@ def made(
     if isinstance(preset, Scheme):
         preset = _completed(preset, table)
     built = scheme_of(preset)
-    for remark in remarks(material.whole, built, impressions=options.impressions is not None):
+    shown = options.impressions is not None
+    for remark in remarks(material.whole, built, impressions=shown, sequences=sequences):
         _log.info("%s", remark)
     name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
     own_rate = optimizer.use not in ("auto", table.optimizer)
@@ -115,6 +117,7 @@ def made(
         whole=material.whole,
         earlier=material.earlier,
         make_backbone=build,
+        sequences=sequences,
         scheme=built.clipped(training.clip),
         optimizer=name,
         rate=rate,
@@ -156,6 +159,12 @@ def _use(value: Any) -> str:
     if isinstance(value, Scheme) and value.said is not None:
         return str(value.said.preset.use)
     return value if isinstance(value, str) else str(getattr(value, "use", type(value).__name__))
+
+
+def _reads(backbone: Any) -> str:
+    """What a backbone, by name, configuration or module, takes: "pairs" or "sequences"."""
+    kind = by_name(BackboneConfig, backbone, "backbone") if isinstance(backbone, str) else backbone
+    return str(getattr(kind, "reads", "pairs"))
 
 
 def _maker(value: Any) -> Callable[[Evidence, torch.Generator], Any]:

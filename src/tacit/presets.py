@@ -9,9 +9,11 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
+from tacit.backbones.gru4rec import GRU4RecConfig
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.backbones.neumf import NeuMFConfig
+from tacit.backbones.sasrec import SASRecConfig
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
@@ -66,7 +68,7 @@ def idl_ig(**options: Any) -> Scheme:
     return from_options(IDLIGScheme, options)
 
 
-BackboneConfig = MFConfig | GMFConfig | LightGCNConfig | NeuMFConfig
+BackboneConfig = MFConfig | GMFConfig | LightGCNConfig | NeuMFConfig | SASRecConfig | GRU4RecConfig
 SchemePreset = (
     BPRScheme
     | BCEScheme

@@ -13,10 +13,18 @@ from tacit.types import CandidateObjective, Sampler
 ELSEWHERE = Uniform | Popularity | InBatch | Explicit | Nothing | Pool  # samplers that draw no impressions
 
 
-def remarks(log: Interactions, scheme: Scheme, *, impressions: bool = False) -> Iterator[str]:
-    """Sentences on a log without silence, on explicit noes that the scheme does not learn from, and on a file
-    of `impressions` that its sampler does not draw from; one's own sampler may.
+def remarks(
+    log: Interactions, scheme: Scheme, *, impressions: bool = False, sequences: bool = False
+) -> Iterator[str]:
+    """Sentences on a log without silence, on explicit noes that the scheme does not learn from, on a file of
+    `impressions` that its sampler does not draw from (one's own sampler may), and on `sequences` whose order
+    no column tells.
     """
+    if sequences and log.clock is None:
+        yield (
+            "the log has neither times nor positions: the order of its rows is taken for that of the events; "
+            "name the column with data.time or data.position, if there is one"
+        )
     if len(log.positives.indices) == log.n_users * log.n_items:
         yield (
             "every user has a yes for every item, so nothing is left to rank or recommend and metrics of "

@@ -39,7 +39,7 @@ from tacit.storage import (
     write_artifact,
     write_bytes,
 )
-from tacit.types import CSR, PairScorer, Queries
+from tacit.types import CSR, PairScorer, Queries, Sequences
 
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs
@@ -86,6 +86,7 @@ class Run:
             evidence.masked,
             evidence.item_counts,
             folds=not isinstance(self.backbone, PairScorer),
+            events=evidence.events,
         )
 
     def recommend(
@@ -136,7 +137,11 @@ class Run:
         evidence = self.evidence
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         columns = np.array([self.item_ids.row(item) for item in items], np.int64)
-        queries = Queries(trained_rows(rows, evidence.positives), evidence.seen.select(rows))
+        queries = Queries(
+            trained_rows(rows, evidence.positives),
+            evidence.seen.select(rows),
+            None if evidence.events is None else evidence.events.select(rows),
+        )
         return self.recommender.pairs(queries, columns)
 
     def save(self, folder: str | Path) -> None:
@@ -173,6 +178,10 @@ class Run:
             for part in ("indptr", "indices")
         }
         evidence["item_counts"] = self.evidence.item_counts
+        if self.evidence.events is not None:
+            rows, items = self.evidence.events.flat()
+            counts = np.bincount(rows, minlength=self.evidence.n_users)
+            evidence |= {"events.items": items, "events.counts": counts}
         for name in MOMENTS:
             if (moments := getattr(self.evidence, name)) is not None:
                 evidence |= {f"{name}.times": moments.times, f"{name}.events": moments.events}
@@ -220,7 +229,11 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
         for name in MOMENTS
         if f"{name}.times" in arrays
     }
-    evidence = Evidence(**matrices, item_counts=counts, **moments)
+    events = None
+    if "events.items" in arrays:
+        stops = np.cumsum(arrays["events.counts"])
+        events = Sequences(arrays["events.items"], stops - arrays["events.counts"], stops)
+    evidence = Evidence(**matrices, item_counts=counts, **moments, events=events)
     trained: Mapping[str, Any] = config["backbone"]
     if "use" in trained:
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in trained.items()}

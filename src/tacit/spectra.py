@@ -110,5 +110,10 @@ def _diagnosed(backbone: Any, positives: CSR) -> dict[str, Any]:
             f"{type(backbone).__name__} scores pairs without vectors, and has no spectrum: train a "
             "backbone with vectors, such as mf or lightgcn"
         )
+    if backbone.reads == "sequences":
+        raise SchemeError(
+            f"{type(backbone).__name__} has vectors of histories, not of users, and the spectrum is of users "
+            "and items: train a backbone of pairs, such as mf or lightgcn"
+        )
     vectors = backbone.vectors()
     return diagnosis(vectors.users.numpy(), vectors.items.numpy(), positives)

@@ -81,6 +81,64 @@ class CSR:
         return CSR(indptr.astype(np.int64), (key % max(n_columns, 1)).astype(np.int32), n_columns)
 
 
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Ordered events as ranges of one array: those of row r are `items[starts[r]:stops[r]]`, oldest first.
+
+    Repeats are kept. `items` (events,) int32 is shared by every selection, never copied.
+    """
+
+    items: Int32[np.ndarray, "events"]
+    starts: Int64[np.ndarray, "rows"]
+    stops: Int64[np.ndarray, "rows"]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def row(self, row: int) -> Int32[np.ndarray, "length"]:
+        """Events of one row, oldest first; a view."""
+        return self.items[self.starts[row] : self.stops[row]]
+
+    def lengths(self) -> Int64[np.ndarray, "rows"]:
+        """Number of events of each row."""
+        lengths: Int64[np.ndarray, "rows"] = self.stops - self.starts
+        return lengths
+
+    def select(self, rows: Int[np.ndarray, "chosen"]) -> Sequences:
+        """The chosen rows, in that order."""
+        return Sequences(self.items, self.starts[rows], self.stops[rows])
+
+    def last(self, length: int) -> Sequences:
+        """Of each row at most its last `length` events."""
+        return Sequences(self.items, np.maximum(self.starts, self.stops - length), self.stops)
+
+    def to_csr(self, n_columns: int) -> CSR:
+        """The distinct items of each row."""
+        rows, items = self.flat()
+        return CSR.from_pairs(rows, items, len(self), n_columns)
+
+    def flat(self) -> tuple[Int64[np.ndarray, "n"], Int32[np.ndarray, "n"]]:
+        """Row and item of every event, row by row."""
+        lengths = self.lengths()
+        ends = np.cumsum(lengths)
+        within = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
+        rows = np.repeat(np.arange(len(self)), lengths)
+        return rows, self.items[np.repeat(self.starts, lengths) + within]
+
+    def then(self, later: Sequences) -> Sequences:
+        """Of each row these events, then the later ones of the same row: a new array."""
+        own, more = self.flat(), later.flat()
+        rows = np.concatenate([own[0], more[0]])
+        order = rows.argsort(kind="stable")
+        return Sequences.of(rows[order], np.concatenate([own[1], more[1]])[order], len(self))
+
+    @staticmethod
+    def of(rows: Int[np.ndarray, "n"], items: Int[np.ndarray, "n"], n_rows: int) -> Sequences:
+        """From events sorted by row, and within a row from the oldest to the newest."""
+        bounds = np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int64)
+        return Sequences(items.astype(np.int32), bounds[:-1], bounds[1:])
+
+
 @runtime_checkable
 class TrainingData(Protocol):
     """What parts and backbones may know of the data: `bind` and `build` receive it.
@@ -401,6 +459,23 @@ class Vectors:
 
 
 @runtime_checkable
+class SequenceEncoder(Protocol):
+    """What a backbone adds that reads sequences: vectors for any history, of people known or not.
+
+    `length`: events of a history that it reads, the newest. `queries`: whether each position of a sequence is
+    a training query, or the last one only; only what sees no later events may read them all. All else is as
+    in `Backbone`, but that there are no user vectors: those of `vectors` have no rows.
+    """
+
+    length: int
+    queries: Literal["all", "last"]
+
+    def encode(self, history: History) -> Encoded:
+        """One query for each position asked for."""
+        ...
+
+
+@runtime_checkable
 class Backbone(Protocol):
     """An `nn.Module` from a batch to vectors; knows no loss.
 
@@ -449,18 +524,21 @@ class PairScorer(Protocol):
 class Queries:
     """Whom to recommend for: known users by row, and the history of each (columns: item rows).
 
-    `users` (Q,) int64, -1 for people never seen; `history` has Q rows or is None.
+    `users` (Q,) int64, -1 for people never seen; `history` has Q rows or is None; `events` is the same
+    history in its order, repeats kept, where the recommender reads sequences.
     """
 
     users: Int64[np.ndarray, "Q"]
     history: CSR | None = None
+    events: Sequences | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
     def select(self, rows: Int[np.ndarray, "chosen"]) -> Queries:
         """The chosen queries, in that order."""
-        return Queries(self.users[rows], None if self.history is None else self.history.select(rows))
+        history = None if self.history is None else self.history.select(rows)
+        return Queries(self.users[rows], history, None if self.events is None else self.events.select(rows))
 
 
 @dataclass(frozen=True, eq=False)

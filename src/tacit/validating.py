@@ -26,9 +26,10 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
 
     Raises `OptionError` where no truth is left of users with training events.
     """
-    known, history = plan.searched.masked, plan.searched.seen
+    known, history, events = plan.searched.masked, plan.searched.seen, plan.searched.events
     if plan.history is not None:
         known, history = union(known, plan.history.known), union(history, plan.history.positives)
+        events = None if events is None else events.then(plan.history.sequences)
     truth = without(plan.valid.positives, known)
     warm = np.flatnonzero((truth.degrees() > 0) & (history.degrees() > 0))
     if len(warm) == 0:
@@ -40,7 +41,11 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
     chosen, masked = truth.select(warm), known.select(warm)
     name, k = choosing(plan.metric)
-    queries = Queries(trained_rows(warm.astype(np.int64), plan.searched.positives), history.select(warm))
+    queries = Queries(
+        trained_rows(warm.astype(np.int64), plan.searched.positives),
+        history.select(warm),
+        None if events is None else events.select(warm),
+    )
 
     def validate(step: Step) -> dict[str, float]:
         step.eval()

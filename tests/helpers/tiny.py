@@ -35,6 +35,12 @@ class Tiny:
     def yes(self) -> np.ndarray:
         return np.arange(len(self.users)) if self.labels is None else np.flatnonzero(self.labels > 0)
 
+    def histories(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows with a yes by user, as they stand in the log, and where each user's begin."""
+        order = self.yes[self.users[self.yes].argsort(kind="stable")]
+        counts = np.bincount(self.users[self.yes], minlength=self.n_users)
+        return order.astype(np.int64), np.concatenate([[0], counts.cumsum()]).astype(np.int64)
+
     @cached_property
     def positives(self) -> CSR:
         return CSR.from_pairs(

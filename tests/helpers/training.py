@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from helpers.tiny import Tiny, seeded
-from tacit.data.loaders import PairLoader
+from tacit.data.loaders import Loader, PairLoader
+from tacit.data.windows import SequenceLoader
 from tacit.schemes.scheme import Scheme
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
@@ -31,7 +32,7 @@ class Run:
     ) -> None:
         self.seed = seed
         self.step = Step(backbone.build(data, seeded(seed)), scheme.bind(data))
-        self.loader = PairLoader.of(data, np.arange(len(data.users)), batch_size, seed)
+        self.loader = loader_of(data, backbone, batch_size, seed)
         self.optimizer = build(optimizer, rate, self.step.groups())
         self.position = Position()
 
@@ -50,6 +51,13 @@ class Run:
     def parameters(self) -> dict[str, torch.Tensor]:
         """A copy of every parameter."""
         return {name: value.detach().clone() for name, value in self.step.named_parameters()}
+
+
+def loader_of(data: Tiny, backbone: Any, batch_size: int = 32, seed: int = 0) -> Loader:
+    """Batches of pairs, or of sequences where the configured backbone reads them."""
+    if getattr(backbone, "reads", "pairs") == "pairs":
+        return PairLoader.of(data, np.arange(len(data.users)), batch_size, seed)
+    return SequenceLoader.of(data, backbone.length, backbone.queries, batch_size, seed)
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

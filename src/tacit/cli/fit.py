@@ -24,14 +24,18 @@ def fit(
         Path | None, typer.Option(help="What validation users did before, where they are not in the log.")
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="mf (default), gmf, lightgcn, neumf, or mypackage.module:MyConfig.")
+        str | None,
+        typer.Option(
+            help="mf (default), gmf, lightgcn, neumf; sasrec, gru4rec on sequences; or "
+            "mypackage.module:MyConfig."
+        ),
     ] = None,
     scheme: Annotated[
         str | None,
         typer.Option(
             help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig; t-ce, "
             "r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
-            "By default sampled-softmax, with lightgcn bpr, with neumf bce."
+            "By default sampled-softmax, with lightgcn bpr, with neumf bce, on sequences softmax."
         ),
     ] = None,
     config: shared.ConfigFile = None,

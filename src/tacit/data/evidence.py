@@ -10,7 +10,7 @@ from jaxtyping import Int64
 
 from tacit.data.moments import Moments
 from tacit.kernels.topk import shared_with
-from tacit.types import CSR, TrainingData
+from tacit.types import CSR, Sequences, TrainingData
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,23 +27,27 @@ class Evidence:
     item_counts: Int64[np.ndarray, "N"]
     moments: Moments | None = None  # of the events trained on, where all have times
     shown_moments: Moments | None = None  # of the impressions trained on, where all have times
+    events: Sequences | None = None  # what is seen in its order, where the backbone reads sequences
 
     @staticmethod
-    def of(log: TrainingData, earlier: Evidence | None = None) -> Evidence:
+    def of(log: TrainingData, earlier: Evidence | None = None, events: Sequences | None = None) -> Evidence:
         """Of a log, and of what an earlier run had seen; a pair that either calls a yes is a yes.
 
         The earlier vocabulary is the beginning of the log's. A pair of both counts once in `item_counts`.
+        `events` are the log's; those of the earlier run stand before them, less the pairs of the log.
         """
         noes, impressions = log.noes, log.impressions
         if earlier is None:
-            return Evidence(log.positives, log.positives, noes, impressions, log.item_counts)
+            return Evidence(log.positives, log.positives, noes, impressions, log.item_counts, events=events)
         earlier = earlier.padded(log.n_users, log.n_items)
         seen = union(log.positives, earlier.seen)
         noes = without(union(noes, earlier.noes), seen)
         impressions = without(without(union(impressions, earlier.impressions), seen), noes)
         more = without(earlier.positives, log.positives)
         counts = log.item_counts + np.bincount(more.indices, minlength=log.n_items)
-        return Evidence(union(log.positives, more), seen, noes, impressions, counts)
+        if events is not None and earlier.events is not None:
+            events = unlike(earlier.events, log.positives).then(events)
+        return Evidence(union(log.positives, more), seen, noes, impressions, counts, events=events)
 
     @property
     def n_users(self) -> int:
@@ -68,7 +72,25 @@ class Evidence:
         four = (self.positives, self.seen, self.noes, self.impressions)
         positives, seen, noes, impressions = (padded(matrix, n_users, n_items) for matrix in four)
         counts = np.concatenate([self.item_counts, np.zeros(n_items - self.n_items, np.int64)])
-        return Evidence(positives, seen, noes, impressions, counts)
+        events = None if self.events is None else lengthened(self.events, n_users)
+        return Evidence(positives, seen, noes, impressions, counts, events=events)
+
+
+def lengthened(events: Sequences, n_rows: int) -> Sequences:
+    """The same with empty sequences at the end, for as many rows."""
+    none = np.zeros(n_rows - len(events), np.int64)
+    return Sequences(
+        events.items, np.concatenate([events.starts, none]), np.concatenate([events.stops, none])
+    )
+
+
+def unlike(events: Sequences, other: CSR) -> Sequences:
+    """Events whose pair the matrix, with as many rows, does not hold."""
+    rows, items = events.flat()
+    keys = rows * other.n_columns + items
+    held = np.repeat(np.arange(other.n_rows), other.degrees()) * other.n_columns + other.indices
+    left = ~np.isin(keys, held)
+    return Sequences.of(rows[left], items[left], len(events))
 
 
 def padded(matrix: CSR, n_rows: int, n_columns: int) -> CSR:

@@ -16,7 +16,7 @@ from tacit.data.checks import check
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError
 from tacit.kernels.ingest import Pairs, compress, distinct_pairs, order_by_user
-from tacit.types import CSR
+from tacit.types import CSR, Sequences
 
 YES, NO, SHOWN = range(3)
 OPTIONAL = ("times", "positions", "labels", "weights", "shown", "ratings")
@@ -174,6 +174,12 @@ class Interactions:
         ties keep the order of the log.
         """
         return order_by_user(self.users, np.flatnonzero(self.yes), self.n_users, self.clock)
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """The yeses of each user in their order, repeats kept."""
+        order, indptr = self.histories()
+        return Sequences(self.items[order], indptr[:-1], indptr[1:])
 
     def select(self, rows: Bool[np.ndarray, "n"] | Int[np.ndarray, "chosen"]) -> Interactions:
         """The chosen rows (mask or indices), in the given order, with the same vocabularies."""

@@ -30,6 +30,24 @@ class Log(Protocol):
     def weights(self) -> Float32[np.ndarray, "n"] | None: ...
 
 
+@runtime_checkable
+class Loader(Protocol):
+    """Batches of an epoch, by (seed, epoch) only."""
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from batch `first` on."""
+        ...
+
+    def batch(self, epoch: int, place: int) -> Batch:
+        """One batch of an epoch, without making the others."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Owners:
     """Which examples each user has: `examples` sorted by user, those of the g-th user from `starts[g]` on."""

@@ -10,7 +10,7 @@ from tacit.errors import DataError
 from tacit.evaluation.ranking import rank
 from tacit.evaluation.report import Report, summaries
 from tacit.kernels.topk import shared_with
-from tacit.types import CSR, Queries, Recommender
+from tacit.types import CSR, Queries, Recommender, Sequences
 
 DEFAULT = ("recall", "ndcg", "hit_rate", "mrr", "map", "precision", "coverage", "gini", "mean_popularity")
 
@@ -21,14 +21,16 @@ def evaluate(
     truth: CSR,
     seen: CSR,
     exclude: CSR | None = None,
+    events: Sequences | None = None,
     ks: Sequence[int] = (10, 20, 50),
     metrics: Sequence[str] = DEFAULT,
     seed: int = 0,
 ) -> Report:
     """Rank the whole catalogue for every user with truth and history.
 
-    `truth`, `seen` (histories) and `exclude` (masked pairs; None: `seen`) have a row per user. A pair of the
-    truth that is masked leaves it and is counted. Users without history are cold: counted, outside the means.
+    `truth`, `seen` (histories), `exclude` (masked pairs; None: `seen`) and `events` (histories in order, for
+    a model that reads sequences) have a row per user. A pair of the truth that is masked leaves it and is
+    counted. Users without history are cold: counted, outside the means.
     Raises `DataError` where nobody is left to evaluate.
     """
     exclude = seen if exclude is None else exclude
@@ -52,7 +54,9 @@ def evaluate(
     figures = rank(
         model,
         left.select(people),
-        Queries(people.astype(np.int64), seen.select(people)),
+        Queries(
+            people.astype(np.int64), seen.select(people), None if events is None else events.select(people)
+        ),
         exclude=exclude.select(people),
         ks=ks,
         metrics=metrics,

@@ -14,7 +14,7 @@ from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import top_k
 from tacit.recommend.foldin import trained_rows
-from tacit.types import CSR, Queries, Recommender, TopK
+from tacit.types import CSR, Queries, Recommender, Sequences, TopK
 
 Id = int | str
 BLOCK_BYTES = 2**27
@@ -69,6 +69,7 @@ class Catalogue:
     masked: CSR  # never recommended
     popularity: Int64[np.ndarray, "N"]
     folds: bool = True  # whether a history tells the recommender who somebody is
+    events: Sequences | None = None  # the histories in their order, where the recommender reads them
 
     def for_users(
         self,
@@ -87,7 +88,8 @@ class Catalogue:
         """
         rows = np.array([self.user_ids.row(user) for user in users], np.int64)
         exclude = None if keep_seen else self.masked.select(rows)
-        queries = Queries(trained_rows(rows, self.trained), self.history.select(rows))
+        events = None if self.events is None else self.events.select(rows)
+        queries = Queries(trained_rows(rows, self.trained), self.history.select(rows), events)
         return self._answer(list(users), queries, k, exclude, allow, deny)
 
     def for_history(
@@ -99,12 +101,13 @@ class Catalogue:
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
     ) -> Recommendations:
-        """The k best items for people known by what they touched; raises as `for_users`."""
+        """The k best items for people known by what they touched, oldest first; raises as `for_users`."""
         lengths = [len(history) for history in histories]
         rows = np.repeat(np.arange(len(histories)), lengths)
         items = np.array([self.item_ids.row(item) for history in histories for item in history], np.int64)
         history = CSR.from_pairs(rows, items, len(histories), len(self.item_ids))
-        queries = Queries(np.full(len(histories), -1, np.int64), history)
+        events = Sequences.of(rows, items, len(histories))
+        queries = Queries(np.full(len(histories), -1, np.int64), history, events)
         return self._answer([None] * len(histories), queries, k, None if keep_seen else history, allow, deny)
 
     def _answer(

@@ -11,16 +11,20 @@ from torch.nn.functional import normalize
 from tacit.recommend.foldin import ridge
 from tacit.recommend.pairs import PairRecommender
 from tacit.recommend.recommender import VectorRecommender
+from tacit.recommend.sequences import SequenceRecommender
 from tacit.types import CSR, PairScorer
 
-Served = VectorRecommender | PairRecommender
+Served = VectorRecommender | PairRecommender | SequenceRecommender
 
 
 def recommender_of(backbone: Any, similarity: str, popularity: Int64[np.ndarray, "N"]) -> Served:
     """Users and items as vectors, cosine scores normalised, people without a row folded in.
 
-    A `PairScorer` has no vectors: it scores, and `popularity` (N,) answers people without a row.
+    A `PairScorer` has no vectors: it scores, and `popularity` (N,) answers people without a row. What reads
+    sequences knows everybody by their events.
     """
+    if backbone.reads == "sequences":
+        return SequenceRecommender(backbone, similarity)
     if isinstance(backbone, PairScorer):
         return PairRecommender(backbone, popularity)
     vectors, cosine = backbone.vectors(), similarity == "cosine"

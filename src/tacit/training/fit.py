@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from tacit.data.loaders import PairLoader
+from tacit.data.loaders import Loader
 from tacit.errors import Diverged, OptionError
 from tacit.kernels.sampling import derived_key
 from tacit.training.optimizers import set_rate
@@ -59,7 +59,7 @@ class Position:
 
 def fit(
     step: Step,
-    loader: PairLoader,
+    loader: Loader,
     optimizer: torch.optim.Optimizer,
     *,
     epochs: int,
@@ -67,7 +67,7 @@ def fit(
     max_steps: int | None = None,
     callbacks: Sequence[Callback] = (),
     position: Position | None = None,
-    meta_loader: PairLoader | None = None,
+    meta_loader: Loader | None = None,
     rate: Callable[[Clock], float] | None = None,
 ) -> str:
     """Train in place, from `position` on; returns why it ended.
@@ -121,7 +121,7 @@ def _generator(seed: int, clock: Clock, purpose: int) -> torch.Generator:
     return torch.Generator().manual_seed(derived_key(seed, purpose, clock.epoch, clock.step))
 
 
-def _meta_loss(step: Step, loader: PairLoader | None, clock: Clock, seed: int) -> Closure:
+def _meta_loss(step: Step, loader: Loader | None, clock: Clock, seed: int) -> Closure:
     """The plain loss of the meta batch that belongs to this step, of the log's own targets."""
     assert loader is not None
     batch = loader.batch(*divmod(clock.step, loader.steps))

@@ -13,7 +13,7 @@ class TrainingOptions:
     """How long, in what batches, chosen by what. None: from the table of defaults (docs/defaults.md)."""
 
     epochs: int | None = None  # upper bound; validation chooses
-    batch_size: int | None = None  # pairs in a step
+    batch_size: int | None = None  # pairs in a step, or sequences where the backbone reads them
     patience: int | None = None  # validations without improvement before stopping
     validate_every: int = 1  # epochs from one validation to the next
     draw: Literal["interactions", "users"] = "interactions"  # what examples are drawn uniformly over

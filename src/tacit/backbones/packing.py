@@ -1,0 +1,62 @@
+"""What encoders of sequences share: the valid events of a batch, end to end, and layers from a generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from tacit.kernels.initial import Scale, initial_table
+from tacit.types import History
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """T events of S sequences, one after the other; `shape` (S, L) is that of the padded batch."""
+
+    items: Int[Tensor, "T"]
+    places: Int[Tensor, "T"]  # of an event within its sequence, from 0
+    cells: Int[Tensor, "T"]  # flat cell of an event in the padded batch
+    queries: Int[Tensor, "Q"]  # among the T events
+    shape: tuple[int, int]
+
+    @staticmethod
+    def of(history: History) -> Packed:
+        """The valid events of a padded batch."""
+        count, width = history.items.shape
+        cells = (torch.arange(width) < history.lengths[:, None]).flatten().nonzero()[:, 0]
+        ends = history.lengths.cumsum(0)
+        offsets = ends - history.lengths
+        sequence = history.query // width
+        return Packed(
+            items=history.items.flatten()[cells],
+            places=cells % width,
+            cells=cells,
+            queries=offsets[sequence] + history.query % width,
+            shape=(count, width),
+        )
+
+    def padded(self, values: Float[Tensor, "T c"]) -> Float[Tensor, "S L c"]:
+        """The values in their cells, zeros elsewhere."""
+        count, width = self.shape
+        if len(self.cells) == count * width:
+            return values.view(count, width, -1)
+        empty = values.new_zeros(count * width, values.shape[1])
+        return empty.index_copy(0, self.cells, values).view(count, width, -1)
+
+    def flat(self, values: Float[Tensor, "S L c"]) -> Float[Tensor, "T c"]:
+        """The values of the valid cells."""
+        whole = values.flatten(0, 1)
+        return whole if len(self.cells) == len(whole) else whole.index_select(0, self.cells)
+
+
+def linear(inputs: int, outputs: int, scale: Scale, generator: torch.Generator) -> nn.Linear:
+    """A linear layer with weights from the generator and biases of zero."""
+    with torch.random.fork_rng(devices=[]):
+        layer = nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        layer.weight.copy_(initial_table(outputs, inputs, scale, generator))
+        layer.bias.zero_()
+    return layer

@@ -1,0 +1,89 @@
+"""Recommending from ordered histories: everybody's vector is that of what they did, known or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64
+from torch.nn.functional import normalize
+
+from tacit.errors import InternalError
+from tacit.kernels.products import InnerProducts
+from tacit.kernels.topk import recommend_in_blocks
+from tacit.types import CSR, History, Queries, Sequences, TopK
+
+TOGETHER = 32  # sequences encoded at once; always as many, since the last bits depend on the shape
+
+
+class SequenceRecommender:
+    """Scores are the highest over a person's interests of interest . item (+ item bias), float32.
+
+    Sequences are encoded with others of their own length only, so that what a person gets does not depend on
+    who else is asked for. Whoever has no event gets scores of zero. The backbone is in evaluation mode.
+    """
+
+    def __init__(self, backbone: Any, similarity: str) -> None:
+        vectors = backbone.vectors()
+        self.backbone, self.cosine = backbone, similarity == "cosine"
+        items = normalize(vectors.items, dim=1) if self.cosine else vectors.items
+        self.item_vectors = items.numpy()
+        self.item_bias = None if vectors.item_bias is None else vectors.item_bias.numpy()
+        self.n_items = len(self.item_vectors)
+        self._products = InnerProducts(self.item_vectors, self.item_bias)
+
+    def interests(self, events: Sequences) -> tuple[Float32[np.ndarray, "Q K d"], Bool[np.ndarray, "Q K"]]:
+        """Vectors of each history's interests, and which of them are in use; none of an empty history."""
+        events = events.last(self.backbone.length)
+        lengths, (people, dim) = events.lengths(), (self.backbone.interests, self.item_vectors.shape[1])
+        found = np.zeros((len(events), people, dim), np.float32)
+        active = np.zeros((len(events), people), bool)
+        for length in np.unique(lengths[lengths > 0]):
+            rows = np.flatnonzero(lengths == length)
+            for first in range(0, len(rows), TOGETHER):
+                chosen = rows[first : first + TOGETHER]
+                found[chosen], active[chosen] = self._encoded(events.select(chosen), int(length))
+        return found, active
+
+    def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
+        """Scores of every item for each query, in a fresh array."""
+        vectors, active = self.interests(_events(queries))
+        result: Float32[np.ndarray, "Q N"] = self._products.scores(vectors[:, 0])
+        for interest in range(1, vectors.shape[1]):
+            more = self._products.scores(vectors[:, interest])
+            more[~active[:, interest]] = -np.inf
+            np.maximum(result, more, out=result)
+        return result
+
+    def pairs(self, queries: Queries, items: Int64[np.ndarray, "Q"]) -> Float32[np.ndarray, "Q"]:
+        """Score of one item for each query."""
+        vectors, active = self.interests(_events(queries))
+        scores = np.einsum("qkd,qd->qk", vectors, self.item_vectors[items])
+        scores[:, 1:][~active[:, 1:]] = -np.inf
+        best: Float32[np.ndarray, "Q"] = scores.max(1)
+        return best if self.item_bias is None else best + self.item_bias[items]
+
+    def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
+        """The k best items of each query outside `exclude`."""
+        if self.backbone.interests == 1:
+            return self._products.best(self.interests(_events(queries))[0][:, 0], k, exclude)
+        return recommend_in_blocks(self.score, self.n_items, queries, k, exclude)
+
+    @torch.no_grad()
+    def _encoded(self, events: Sequences, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of sequences of one length, filled up to `TOGETHER` with the first of them."""
+        used = len(events)
+        events = events.select(np.arange(TOGETHER) * (np.arange(TOGETHER) < used))
+        items = torch.from_numpy(events.flat()[1].astype(np.int64)).view(TOGETHER, length)
+        ends = torch.arange(1, TOGETHER + 1) * length - 1
+        encoded = self.backbone.encode(History(items, torch.full((TOGETHER,), length), ends))
+        queries = normalize(encoded.queries, dim=2) if self.cosine else encoded.queries
+        active = torch.ones(queries.shape[:2], dtype=torch.bool) if encoded.active is None else encoded.active
+        return queries[:used].float().numpy(), active[:used].numpy()
+
+
+def _events(queries: Queries) -> Sequences:
+    if queries.events is None:
+        raise InternalError("a recommender that reads sequences needs each query's events in their order")
+    return queries.events

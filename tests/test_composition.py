@@ -9,10 +9,14 @@ import pytest
 
 from helpers.tiny import random_data
 from helpers.training import Run, loader_of, same
+from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
+from tacit.backbones.gru4rec import GRU4RecConfig
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.backbones.mind import MINDConfig
 from tacit.backbones.neumf import NeuMFConfig
 from tacit.backbones.sasrec import SASRecConfig
+from tacit.backbones.youtubednn import YouTubeDNNConfig
 from tacit.cli.names import AlsoPart, SchemeChoice, members
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
@@ -23,6 +27,7 @@ from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDL, IDLScheme
 from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme
+from tacit.schemes.remi import InterestAware, REMIScheme, RoutingVariance
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 from tacit.schemes.rivals.dns import DNSScheme
@@ -30,11 +35,22 @@ from tacit.schemes.rivals.dns import DNSScheme
 DATA = random_data(0)
 OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign")
 BACKBONES = {"mf": MFConfig(dim=8), "gmf": GMFConfig(dim=8), "lightgcn": LightGCNConfig(dim=8)}
-SEQUENCES = SASRecConfig(dim=8, length=4, blocks=1)
+ROUTED = {
+    "comirec-sa": ComiRecSAConfig(dim=8, length=4, interests=2),
+    "comirec-dr": ComiRecDRConfig(dim=8, length=4, interests=2, attached=True),
+    "mind": MINDConfig(dim=8, length=4, interests=2, attached=True),
+}
+SEQUENCES = {
+    "sasrec": SASRecConfig(dim=8, length=4, blocks=1),
+    "gru4rec": GRU4RecConfig(dim=8, length=4, hidden=8),
+    "youtubednn": YouTubeDNNConfig(dim=8, length=4),
+    **ROUTED,
+}
 SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoice).items()} | {
     "dli-bpr": DLIScheme(objective="bpr"),
     "dli-softmax": DLIScheme(objective="sampled-softmax"),
     "dli-reverse": DLIScheme(loss="reverse"),
+    "remi": REMIScheme(routing=0.0, negatives=8),
 }
 FORMS: dict[str, Any] = {
     "graph-filter": DLIScheme(criterion="graph-filter"),
@@ -59,23 +75,26 @@ PARTS: dict[str, Any] = {
     "uniformity": Uniformity(),
     "embedding-norm": EmbeddingNorm(),
     "second-norm": EmbeddingNorm(name="second"),
+    "interest-aware": InterestAware(),
 }
 BY_CANDIDATE = {"idl", "ig", "ig-probe", "truncated-loss", "reweighted-loss"}  # ask for a loss of each
 OF_VECTORS = {"directspec", "uniformity", "embedding-norm", "second-norm"}
 PAIRWISE = {"bpr", "dns", "dli-bpr"}
-LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing"}
+LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing", "remi"}
 POSITIVE = {"directspec", "directspec-plus", "directau"}
 UNSAMPLED = POSITIVE | {"softmax"}
 TWICE = {
     *itertools.product(("dli", "dli-bpr", "dli-softmax", "dli-reverse"), ("dli", "dli-reverse", "dli-own")),
     *itertools.product(("idl", "idl-ig"), ("idl",)),
     *(("dns", "hardest"), ("t-ce", "truncated-loss"), ("r-ce", "reweighted-loss")),
+    ("remi", "interest-aware"),
 }
 NORMED = {"bpr", "bce", "dns", "dli", "dli-bpr", "dli-softmax", "dli-reverse", "idl", "idl-ig"}
 REFUSED = (
     {(scheme, part) for scheme in PAIRWISE | LISTWISE | POSITIVE for part in BY_CANDIDATE}
     | {(scheme, part) for scheme in UNSAMPLED for part in ("dli", "dli-reverse", "dli-own", "hardest")}
     | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
+    | {(scheme, "interest-aware") for scheme in SCHEMES if scheme not in ("sampled-softmax", "dli-softmax")}
     | {("dns", "dli-own"), ("softmax", "directspec"), ("directau", "uniformity")}
     | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
     | TWICE
@@ -110,7 +129,8 @@ def train(backbone: Any, scheme: Any, optimizer: str) -> None:
 
 
 def test_every_part_that_a_configuration_may_add_is_among_them():
-    assert set(members(AlsoPart).values()) == {type(part) for part in PARTS.values() if part is not None}
+    among = {type(part) for part in PARTS.values() if part is not None}
+    assert set(members(AlsoPart).values()) == among | {RoutingVariance}
 
 
 @pytest.mark.parametrize(("scheme", "part"), [cell for cell in CELLS if cell not in REFUSED])
@@ -120,9 +140,28 @@ def test_a_legal_cell_trains_on_every_backbone_with_every_optimiser(scheme, part
 
 
 @pytest.mark.parametrize(("scheme", "part"), [cell for cell in CELLS if cell not in REFUSED])
-def test_a_legal_cell_trains_on_a_backbone_that_reads_sequences(scheme, part):
-    for optimizer in ("lazy-adam", "adam"):
-        train(SEQUENCES, composed(SCHEMES[scheme], PARTS[part]), optimizer)
+def test_a_legal_cell_trains_on_every_backbone_that_reads_sequences(scheme, part):
+    for backbone in SEQUENCES.values():
+        train(backbone, composed(SCHEMES[scheme], PARTS[part]), "adam")
+
+
+@pytest.mark.parametrize("backbone", SEQUENCES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("scheme", ["bpr", "softmax", "remi", "idl-ig"])
+def test_every_optimiser_trains_what_reads_sequences(scheme, optimizer, backbone):
+    train(SEQUENCES[backbone], SCHEMES[scheme].build(), optimizer)
+
+
+@pytest.mark.parametrize("backbone", ROUTED)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_trains_with_routing_regularisation(scheme, backbone):
+    train(ROUTED[backbone], SCHEMES[scheme].build().with_(RoutingVariance()), "adam")
+
+
+@pytest.mark.parametrize("backbone", ["mf", "lightgcn", "sasrec", "gru4rec", "youtubednn"])
+def test_routing_regularisation_is_refused_without_routing(backbone):
+    with pytest.raises(SchemeError, match=r"needs routing weights.*: use "):
+        train((BACKBONES | SEQUENCES)[backbone], SCHEMES["bpr"].build().with_(RoutingVariance()), "adam")
 
 
 @pytest.mark.parametrize("optimizer", ["row-adagrad", "adam"])

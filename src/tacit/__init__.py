@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tacit.api import evaluate, fit
+    from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
     from tacit.backbones.gru4rec import GRU4RecConfig
     from tacit.backbones.lightgcn import LightGCNConfig
     from tacit.backbones.mf import GMFConfig, MFConfig
+    from tacit.backbones.mind import MINDConfig
     from tacit.backbones.neumf import NeuMFConfig
     from tacit.backbones.sasrec import SASRecConfig
+    from tacit.backbones.youtubednn import YouTubeDNNConfig
     from tacit.data.interactions import Interactions
     from tacit.data.split import Split, split
     from tacit.data.synthetic import simulate
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tacit.schemes.dli import dli
     from tacit.schemes.idl import idl
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
+    from tacit.schemes.remi import remi
     from tacit.schemes.rivals.adt import r_ce, t_ce
     from tacit.schemes.rivals.contrastive import bsl, ccl, label_smoothing
     from tacit.schemes.rivals.directau import directau
@@ -35,12 +39,15 @@ if TYPE_CHECKING:
     from tacit.training.options import TrainingOptions
 
 _HOME = {
+    "ComiRecDRConfig": "tacit.backbones.comirec",
+    "ComiRecSAConfig": "tacit.backbones.comirec",
     "DataOptions": "tacit.gathering",
     "GMFConfig": "tacit.backbones.mf",
     "GRU4RecConfig": "tacit.backbones.gru4rec",
     "Interactions": "tacit.data.interactions",
     "LightGCNConfig": "tacit.backbones.lightgcn",
     "MFConfig": "tacit.backbones.mf",
+    "MINDConfig": "tacit.backbones.mind",
     "NeuMFConfig": "tacit.backbones.neumf",
     "OptimizerOptions": "tacit.training.optimizers",
     "Run": "tacit.run",
@@ -48,6 +55,7 @@ _HOME = {
     "Scheme": "tacit.schemes.scheme",
     "Split": "tacit.data.split",
     "TrainingOptions": "tacit.training.options",
+    "YouTubeDNNConfig": "tacit.backbones.youtubednn",
     "bce": "tacit.schemes.plain",
     "bpr": "tacit.schemes.plain",
     "bsl": "tacit.schemes.rivals.contrastive",
@@ -65,6 +73,7 @@ _HOME = {
     "label_smoothing": "tacit.schemes.rivals.contrastive",
     "load": "tacit.run",
     "r_ce": "tacit.schemes.rivals.adt",
+    "remi": "tacit.schemes.remi",
     "sampled_softmax": "tacit.schemes.plain",
     "simulate": "tacit.data.synthetic",
     "softmax": "tacit.schemes.plain",
@@ -75,12 +84,15 @@ _HOME = {
 __version__ = "0.1.0"
 
 __all__ = [
+    "ComiRecDRConfig",
+    "ComiRecSAConfig",
     "DataOptions",
     "GMFConfig",
     "GRU4RecConfig",
     "Interactions",
     "LightGCNConfig",
     "MFConfig",
+    "MINDConfig",
     "NeuMFConfig",
     "OptimizerOptions",
     "Run",
@@ -88,6 +100,7 @@ __all__ = [
     "Scheme",
     "Split",
     "TrainingOptions",
+    "YouTubeDNNConfig",
     "bce",
     "bpr",
     "bsl",
@@ -105,6 +118,7 @@ __all__ = [
     "label_smoothing",
     "load",
     "r_ce",
+    "remi",
     "sampled_softmax",
     "simulate",
     "softmax",

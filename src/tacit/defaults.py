@@ -53,9 +53,15 @@ BY_SCHEME = {  # of backbones that read sequences
     "dli": replace(SEQUENTIAL, scheme=NO_VECTORS),
     "sampled-softmax": replace(SEQUENTIAL, scheme={**DOTS, "correction": True}),
     "softmax": replace(SEQUENTIAL, scheme=DOTS),
+    "remi": SEQUENTIAL,
     "directspec": SEQUENTIAL,
     "directspec-plus": SEQUENTIAL,
 }
+SEQUENCES = ("sasrec", "gru4rec", "youtubednn", "comirec-sa", "comirec-dr", "mind")
+ROUTED = ("comirec-dr", "mind")
+SINGLE = ("sasrec", "gru4rec", "youtubednn")
+PAIRS = ("mf", "gmf", "lightgcn", "neumf")
+ATTACHED, UNROUTED = {"attached": True}, {"routing": 0.0}
 TABLE: dict[tuple[str, str], Suggested] = {
     ("mf", "bpr"): PAIRWISE,
     ("mf", "bce"): Suggested("row-adagrad", 0.1, 4096, 150, 5, LABELLED, SMALL),
@@ -94,7 +100,10 @@ TABLE: dict[tuple[str, str], Suggested] = {
         PUBLISHED, scheme={"negatives": 16, "shared": False, "similarity": "dot", "temperature": 1.0}
     ),
     ("neumf", "dli"): PUBLISHED,
-    **{(backbone, scheme): row for backbone in ("sasrec", "gru4rec") for scheme, row in BY_SCHEME.items()},
+    **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
+    **{(backbone, "remi"): replace(SEQUENTIAL, backbone=ATTACHED) for backbone in ROUTED},
+    **{(backbone, "remi"): replace(SEQUENTIAL, scheme=UNROUTED) for backbone in SINGLE},
+    **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
 }
 KIN = {  # whose training options a scheme without a row of its own takes
     "t-ce": "bce",

@@ -9,11 +9,14 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
+from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
 from tacit.backbones.gru4rec import GRU4RecConfig
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
+from tacit.backbones.mind import MINDConfig
 from tacit.backbones.neumf import NeuMFConfig
 from tacit.backbones.sasrec import SASRecConfig
+from tacit.backbones.youtubednn import YouTubeDNNConfig
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
@@ -21,6 +24,7 @@ from tacit.schemes.dli import DLIScheme
 from tacit.schemes.idl import IDLScheme, idl
 from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
+from tacit.schemes.remi import REMIScheme
 from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
@@ -68,7 +72,18 @@ def idl_ig(**options: Any) -> Scheme:
     return from_options(IDLIGScheme, options)
 
 
-BackboneConfig = MFConfig | GMFConfig | LightGCNConfig | NeuMFConfig | SASRecConfig | GRU4RecConfig
+BackboneConfig = (
+    MFConfig
+    | GMFConfig
+    | LightGCNConfig
+    | NeuMFConfig
+    | SASRecConfig
+    | GRU4RecConfig
+    | YouTubeDNNConfig
+    | ComiRecSAConfig
+    | ComiRecDRConfig
+    | MINDConfig
+)
 SchemePreset = (
     BPRScheme
     | BCEScheme
@@ -79,6 +94,7 @@ SchemePreset = (
     | DLIScheme
     | IDLScheme
     | IDLIGScheme
+    | REMIScheme
     | TCEScheme
     | RCEScheme
     | DNSScheme

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from tacit.kernels.catalogue import log_rest
 from tacit.kernels.rows import Rows, gather_dot, shared_dots, take_rows
-from tacit.types import Batch, Candidates, Encoded, Objective, PairScorer, Scored
+from tacit.types import Batch, Candidates, Encoded, Objective, PairScorer, Scored, Similarity
 
 
 @dataclass(eq=False)
@@ -63,26 +63,33 @@ class LocalItems:
         return self.biases if self.biases is None or ids is None else self.biases[ids]
 
 
-def read_out(encoded: Encoded, batch: Batch) -> Encoded:
-    """One vector per query: that interest (hard) or mixture (attention) that scores the target highest.
+def read_out(encoded: Encoded, batch: Batch, similarity: Similarity = "dot") -> Encoded:
+    """One vector per query: the interest that scores the target highest (hard), or a mixture of them.
 
-    Hard readout: Cen et al., KDD 2020 (ComiRec); attention with power p: Li et al., CIKM 2019 (MIND).
+    Hard readout: Cen et al., KDD 2020 (ComiRec). Attention over interests by softmax(p s), s their scores of
+    the target, or by softmax(s^p) (power): Li et al., CIKM 2019 (MIND).
     """
     if isinstance(encoded.queries, Rows):
         return encoded
     interests = encoded.queries.shape[1]
     if interests == 1:
         return encoded
-    target = encoded.items.rows(batch.targets)
-    similarity = torch.einsum("qkd,qd->qk", encoded.queries, target)
+    hard = encoded.readout == "hard"
+    vectors, targets = encoded.queries, encoded.items.rows(batch.targets)
+    if similarity == "cosine":
+        vectors, targets = normalize(vectors, dim=-1), normalize(targets, dim=-1)
+    scores = torch.einsum("qkd,qd->qk", vectors, targets)
+    if encoded.readout == "power":
+        scores = scores**encoded.power
+    elif not hard:
+        scores = scores * encoded.power
     if encoded.active is not None:
-        similarity = similarity.masked_fill(~encoded.active, -torch.inf)
-    if encoded.readout == "hard":
-        best = similarity.argmax(1)
+        scores = scores.masked_fill(~encoded.active, -torch.inf)
+    if hard:
+        best = scores.detach().argmax(1)
         queries = encoded.queries[torch.arange(len(best)), best]
     else:
-        weights = (similarity * encoded.power).softmax(1)
-        queries = torch.einsum("qk,qkd->qd", weights, encoded.queries)
+        queries = torch.einsum("qk,qkd->qd", scores.softmax(1), encoded.queries)
     return replace(encoded, queries=queries[:, None], active=None)
 
 
@@ -104,7 +111,7 @@ def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candi
 
 def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
     """Scores of targets and candidates: (similarity + biases) / temperature; `log_rest` where asked for."""
-    encoded = read_out(encoded, batch)
+    encoded = read_out(encoded, batch, objective.similarity)
     against = _against_shared if candidates.shared else _against_own
     scores = against(encoded, candidates, objective)
     if encoded.query_bias is not None:

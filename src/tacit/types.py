@@ -32,6 +32,7 @@ Need = Literal[
     "labels",  # an objective that reads the labels of candidates
     "unmined",  # candidates that no miner has chosen
     "pool",  # candidates that come again: the sampler `Pool`
+    "softmax",  # one softmax of the target over sampled candidates, and all that counts them settled
 ]
 Similarity = Literal["dot", "cosine"]
 
@@ -230,7 +231,7 @@ class Encoded:
     items: Items
     routing: Routing | None = None
     active: Bool[Tensor, "Q K"] | None = None  # interests in use
-    readout: Literal["hard", "attention"] = "hard"
+    readout: Literal["hard", "attention", "power"] = "hard"
     power: float = 1.0
     base: tuple[Rows, Items] | None = None  # tables before propagation: what L2 on batch rows reads
     query_bias: Float[Tensor, "Q"] | None = None

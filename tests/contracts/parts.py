@@ -309,6 +309,7 @@ class RefinerContract(PartContract):
     protocol = Refiner
     objective: ClassVar[Any] = BPR()
     trusts_targets: ClassVar[bool] = True  # False: may weigh or drop the target
+    attached: ClassVar[bool] = False  # True: gradients go through what it writes
 
     def before(self):
         scores = torch.randn(4, 8, generator=seeded(2)).requires_grad_()
@@ -354,10 +355,10 @@ class RefinerContract(PartContract):
         assert ((after.labels >= 0) & (after.labels <= 1)).all()
         assert not after.log_weights.isnan().any()
 
-    def test_criteria_pass_no_gradient(self):
+    def test_gradients_pass_through_what_it_writes_only_where_it_says_so(self):
         after = self.after()
         assert not after.labels.requires_grad
-        assert not after.log_weights.requires_grad
+        assert after.log_weights.requires_grad == self.attached
 
     def test_the_same_scores_give_the_same_choice(self):
         first, second = self.after(), self.after()

@@ -26,6 +26,7 @@ from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI
 from tacit.schemes.idl import IDL
 from tacit.schemes.ig import InverseGradient
+from tacit.schemes.remi import InterestAware
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
 from tacit.schemes.rivals.directau import Alignment, Uniformity
@@ -261,3 +262,14 @@ class TestProbingInverseGradient(UpdateRuleContract):
 
 class TestExploringInverseGradient(UpdateRuleContract):
     part = InverseGradient("probe", rule="explore")
+
+
+class TestInterestAware(RefinerContract):
+    part = InterestAware(0.7)
+    attached = True
+    objective = SampledSoftmax(correction=False)
+
+
+class TestInterestAwareDetached(RefinerContract):
+    part = InterestAware(2.0, detach=True)
+    objective = SampledSoftmax(correction=False)

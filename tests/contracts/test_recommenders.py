@@ -12,6 +12,7 @@ from contracts.recommenders import RecommenderContract
 from helpers.tiny import seeded
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MFConfig
+from tacit.backbones.mind import MINDConfig
 from tacit.backbones.sasrec import SASRecConfig
 from tacit.errors import InternalError
 from tacit.recommend.foldin import ridge
@@ -119,3 +120,9 @@ class TestSequenceRecommender(RecommenderContract):
     def test_without_events_it_says_what_is_missing(self):
         with pytest.raises(InternalError, match="in their order"):
             self.make().score(super().known)
+
+
+class TestSequenceRecommenderOfInterests(TestSequenceRecommender):
+    def make(self):
+        backbone = MINDConfig(dim=4, length=5, interests=3, scale=1.0).build(self.data, seeded())
+        return SequenceRecommender(backbone.eval(), "cosine")

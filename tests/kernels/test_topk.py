@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from helpers.matrices import csr_of
 from longhand.ranking import best_items
-from tacit.kernels.topk import hits_of, recommend_in_blocks, shared_with, top_k
-from tacit.types import Queries
+from tacit.kernels.topk import hits_of, merge, recommend_in_blocks, shared_with, top_k
+from tacit.types import Queries, TopK
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,3 +75,24 @@ def test_blocks_of_a_scoring_function(monkeypatch: pytest.MonkeyPatch) -> None:
     found = recommend_in_blocks(score, 8, queries, 4, exclude)
     assert max(asked) == 3
     assert found.items.tolist() == best_items(table, 4, exclude)
+
+
+def test_rankings_merge_as_in_the_worked_example() -> None:
+    """R12 of the specification of REMI."""
+    first = TopK(np.array([[4, 7, 2]], np.int32), np.array([[0.9, 0.8, 0.1]], np.float32))
+    second = TopK(np.array([[7, 4, 8]], np.int32), np.array([[0.95, 0.3, 0.25]], np.float32))
+    assert merge([first, second], 3).items.tolist() == [[7, 4, 8]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 20), st.integers(1, 25))
+def test_merged_rankings_are_the_ranking_of_the_highest_scores(
+    seed: int, lists: int, n_items: int, k: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    scores = chance.integers(0, 6, (lists, 3, n_items)).astype(np.float32)  # many ties
+    exclude = csr_of([np.flatnonzero(chance.random(n_items) < 0.3).tolist() for _ in range(3)], n_items)
+    found = merge([top_k(each, k, exclude) for each in scores], k)
+    expected = top_k(scores.max(0), k, exclude)
+    assert found.items.tolist() == expected.items.tolist()
+    np.testing.assert_array_equal(found.scores, expected.scores)

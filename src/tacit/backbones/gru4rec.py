@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from tacit.backbones.packing import Packed, linear
+from tacit.backbones.packing import Packed, keep_items, linear
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
-from tacit.kernels.rows import Rows, take_rows
+from tacit.kernels.rows import Rows
 from tacit.parts.choices import check_choices
 from tacit.scoring import TableItems
 from tacit.types import Batch, Encoded, History, TrainingData, Vectors
@@ -92,11 +92,12 @@ class GRU4Rec(nn.Module):
     def encode(self, history: History) -> Encoded:
         """A query for each position that the history asks for."""
         packed = Packed.of(history)
-        inputs = dropout(take_rows(self.items, packed.items), self.dropout, self.training)
+        base = Rows(self.items, packed.items)
+        inputs = dropout(base.take(), self.dropout, self.training)
         states, _ = self.recurrent(packed.padded(inputs))
         queries: Float[Tensor, "Q d"] = self.merge(states.flatten(0, 1)[history.query])
         items = TableItems(self.items if self.outputs is None else self.outputs, self.biases)
-        return Encoded(queries[:, None], items, base=(Rows(self.items, packed.items), items))
+        return Encoded(queries[:, None], items, base=(base, items))
 
     @torch.no_grad()
     def vectors(self) -> Vectors:
@@ -106,8 +107,6 @@ class GRU4Rec(nn.Module):
         return Vectors(torch.zeros(0, self.dim), table.detach().clone(), bias)
 
     @torch.no_grad()
-    def copy_rows(self, earlier: GRU4Rec) -> None:
+    def copy_rows(self, earlier: nn.Module) -> None:
         """Take over an earlier run: all weights, and the items that it knew."""
-        for name, values in earlier.state_dict().items():
-            own = self.get_parameter(name)
-            own[: len(values)] = values
+        keep_items(self, earlier)

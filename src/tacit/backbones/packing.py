@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tacit.kernels.initial import Scale, initial_table
+from tacit.kernels.rows import Rows
 from tacit.types import History
 
 
@@ -50,6 +51,33 @@ class Packed:
         """The values of the valid cells."""
         whole = values.flatten(0, 1)
         return whole if len(self.cells) == len(whole) else whole.index_select(0, self.cells)
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The event vectors of each query's own history, zeros at padding."""
+
+    vectors: Float[Tensor, "Q L d"]
+    mask: Bool[Tensor, "Q L"]
+    rows: Rows  # the look-up that they are made of
+
+
+def histories(table: Float[Tensor, "N d"], history: History) -> Read:
+    """What stands at and before each position asked for, as vectors of a table."""
+    padded = history.items.shape[1]
+    lengths = history.query % padded + 1
+    width = int(lengths.max())
+    ends = torch.arange(len(lengths)) * width + lengths - 1
+    packed = Packed.of(History(history.items[history.query // padded, :width], lengths, ends))
+    rows = Rows(table, packed.items)
+    return Read(packed.padded(rows.take()), torch.arange(width) < lengths[:, None], rows)
+
+
+def keep_items(backbone: nn.Module, earlier: nn.Module) -> None:
+    """Take over every tensor of an earlier run's backbone, of item tables the rows that it had."""
+    own = backbone.state_dict()
+    for name, values in earlier.state_dict().items():
+        own[name][: len(values)] = values
 
 
 def linear(inputs: int, outputs: int, scale: Scale, generator: torch.Generator) -> nn.Linear:

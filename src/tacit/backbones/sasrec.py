@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu, relu, scaled_dot_product_attention
 
-from tacit.backbones.packing import Packed, linear
+from tacit.backbones.packing import Packed, keep_items, linear
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
-from tacit.kernels.rows import Rows, take_rows
+from tacit.kernels.rows import Rows
 from tacit.parts.choices import check_choices
 from tacit.scoring import TableItems
 from tacit.types import Batch, Encoded, History, TrainingData, Vectors
@@ -120,13 +120,14 @@ class SASRec(nn.Module):
     def encode(self, history: History) -> Encoded:
         """A query for each position that the history asks for."""
         packed = Packed.of(history)
-        hidden = take_rows(self.items, packed.items) + self.positions[packed.places]
+        base = Rows(self.items, packed.items)
+        hidden = base.take() + self.positions[packed.places]
         hidden = dropout(self.first(hidden), self.dropout, self.training)
         for block in self.blocks:
             hidden = block(hidden, packed)
         queries = self.last(hidden[packed.queries])
         items = TableItems(self.items)
-        return Encoded(queries[:, None], items, base=(Rows(self.items, packed.items), items))
+        return Encoded(queries[:, None], items, base=(base, items))
 
     @torch.no_grad()
     def vectors(self) -> Vectors:
@@ -134,8 +135,6 @@ class SASRec(nn.Module):
         return Vectors(torch.zeros(0, self.dim), self.items.detach().clone())
 
     @torch.no_grad()
-    def copy_rows(self, earlier: SASRec) -> None:
+    def copy_rows(self, earlier: nn.Module) -> None:
         """Take over an earlier run: all weights, and the items that it knew."""
-        for name, values in earlier.state_dict().items():
-            own = self.get_parameter(name)
-            own[: len(values)] = values
+        keep_items(self, earlier)

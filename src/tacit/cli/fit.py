@@ -26,16 +26,16 @@ def fit(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="mf (default), gmf, lightgcn, neumf; sasrec, gru4rec on sequences; or "
-            "mypackage.module:MyConfig."
+            help="mf (default), gmf, lightgcn, neumf; on sequences sasrec, gru4rec, youtubednn, comirec-sa, "
+            "comirec-dr, mind; or mypackage.module:MyConfig."
         ),
     ] = None,
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig; t-ce, "
-            "r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
-            "By default sampled-softmax, with lightgcn bpr, with neumf bce, on sequences softmax."
+            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig, remi; "
+            "t-ce, r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
+            "By default sampled-softmax, with lightgcn bpr, with neumf bce, with sasrec and gru4rec softmax."
         ),
     ] = None,
     config: shared.ConfigFile = None,

@@ -21,6 +21,7 @@ from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI
 from tacit.schemes.idl import IDL
 from tacit.schemes.ig import InverseGradient
+from tacit.schemes.remi import InterestAware, RoutingVariance
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 
@@ -40,7 +41,9 @@ AlsoPart = Annotated[
     | Annotated[DirectSpec, Tag("directspec-plus")]
     | Annotated[DLI, Tag("dli")]
     | Annotated[IDL, Tag("idl")]
-    | Annotated[InverseGradient, Tag("inverse-gradient")],
+    | Annotated[InverseGradient, Tag("inverse-gradient")]
+    | Annotated[InterestAware, Tag("interest-aware")]
+    | Annotated[RoutingVariance, Tag("routing-variance")],
     Discriminator(_use),
 ]
 

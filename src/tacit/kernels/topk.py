@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -24,6 +24,18 @@ def top_k(scores: Float32[np.ndarray, "Q N"], k: int, exclude: CSR | None = None
     best = TopK(np.empty((n, k), np.int32), np.empty((n, k), np.float32))
     compiled.top_k(scores, indptr, indices, k, best.items, best.scores)
     return best
+
+
+def merge(lists: Sequence[TopK], k: int) -> TopK:
+    """The k best distinct items of several rankings of each row, each by its best score, ties by lower item.
+
+    Exact for scores that are the highest of several where every ranking holds its own k best.
+    """
+    items = np.stack([best.items for best in lists], 1)
+    scores = np.stack([best.scores for best in lists], 1)
+    found = TopK(np.empty((len(items), k), np.int32), np.empty((len(items), k), np.float32))
+    compiled.merge(items, scores, found.items, found.scores)
+    return found
 
 
 def recommend_in_blocks(

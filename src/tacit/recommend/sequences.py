@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
-from tacit.kernels.topk import recommend_in_blocks
+from tacit.kernels.topk import merge
 from tacit.types import CSR, History, Queries, Sequences, TopK
 
 TOGETHER = 32  # sequences encoded at once; always as many, since the last bits depend on the shape
@@ -66,9 +66,14 @@ class SequenceRecommender:
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""
-        if self.backbone.interests == 1:
-            return self._products.best(self.interests(_events(queries))[0][:, 0], k, exclude)
-        return recommend_in_blocks(self.score, self.n_items, queries, k, exclude)
+        vectors, active = self.interests(_events(queries))
+        lists = []
+        for interest in range(vectors.shape[1]):
+            best = self._products.best(vectors[:, interest], k, exclude)
+            if interest:
+                best.items[~active[:, interest]] = -1
+            lists.append(best)
+        return lists[0] if len(lists) == 1 else merge(lists, k)
 
     @torch.no_grad()
     def _encoded(self, events: Sequences, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from tacit.errors import OptionError, SchemeError
 from tacit.parts.latent import Latent
 from tacit.parts.miners import HardestK
-from tacit.parts.objectives import PositiveOnly
+from tacit.parts.objectives import PositiveOnly, SampledSoftmax
 from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, Nothing
@@ -105,6 +105,14 @@ class Scheme:
                     f"{_name(part)} remembers {wanted} items of a user, and its {_name(drawing)} holds "
                     f"{drawing.size}: give both the same size"
                 )
+            if "softmax" in part.needs and (
+                not isinstance(self.objective, SampledSoftmax) or self.objective.correction
+            ):
+                raise SchemeError(
+                    f"{_name(part)} weighs candidates for a softmax over them and corrects for their draw "
+                    f"itself, and the objective is {_name(self.objective)}: use sampled-softmax with "
+                    "correction = false, or drop the part"
+                )
             if "local_items" in part.needs and not self.transforms:
                 raise SchemeError(
                     f"{_name(part)} needs the items of the batch in a table of their own, which only "
@@ -115,11 +123,18 @@ class Scheme:
                     f"{_name(part)} needs meta batches, and the update rule {_name(self.update)} asks for "
                     "none: use one that does, or drop the part"
                 )
-        for part in self.refiners[_first_miner(self.refiners) :]:
+        for part in self.refiners[_first(_mines, self.refiners) :]:
             if "unlabelled" in part.needs:
                 raise SchemeError(
                     f"{_name(part)} would see only what the miner HardestK has left: put it before the "
                     "miner, as with_ does"
+                )
+        last = _first(_weighs, self.refiners)
+        for part in self.refiners[last:]:
+            if not _weighs(part):
+                raise SchemeError(
+                    f"{_name(part)} would change what {_name(self.refiners[last])} has weighed: put it "
+                    "before, as with_ does"
                 )
         kinds = [type(part) for part in self.refiners if type(part).__module__.startswith("tacit.")]
         twice = next((kind.__name__ for kind in kinds if kinds.count(kind) > 1), None)
@@ -145,7 +160,8 @@ class Scheme:
         return self.sampler.sampler if isinstance(self.sampler, Latent) else self.sampler
 
     def with_(self, *parts: Part) -> Scheme:
-        """A scheme with more parts. Tuples grow, judges before miners; an update replaces `Descent` only.
+        """A scheme with more parts. Tuples grow, judges before miners, what weighs candidates last; an update
+        replaces `Descent` only.
 
         Raises `SchemeError` for a second sampler, objective or update.
         """
@@ -154,7 +170,9 @@ class Scheme:
             name = TUPLES.get(part.slot, part.slot)
             held = changes.get(name, getattr(self, name))
             if part.slot in TUPLES:
-                place = _first_miner(held) if "unlabelled" in part.needs else len(held)
+                place = len(held) if _weighs(part) else _first(_weighs, held)
+                if "unlabelled" in part.needs:
+                    place = min(place, _first(_mines, held))
                 changes[name] = (*held[:place], part, *held[place:])
             elif part.slot == "update" and isinstance(held, Descent):
                 changes[name] = part
@@ -209,7 +227,12 @@ class Scheme:
             if "routing" in part.needs and backbone.interests == 1:
                 raise SchemeError(
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
-                    "use comirec-sa, comirec-dr or mind, or drop the part"
+                    "use comirec-sa, comirec-dr or mind, or drop the part (scheme.routing = 0)"
+                )
+            if "routing" in part.needs and not getattr(backbone, "attached", True):
+                raise SchemeError(
+                    f"{_name(part)} moves routing weights, and no gradient reaches those of "
+                    f"{_name(backbone)}: set backbone.attached = true, or drop the part (scheme.routing = 0)"
                 )
         if isinstance(self.objective, PositiveOnly) and getattr(backbone, "item_bias", None) is not None:
             raise SchemeError(
@@ -243,8 +266,17 @@ def from_options(preset: Any, options: Mapping[str, Any]) -> Scheme:
         raise OptionError(f"an option of {preset.use} is of the wrong kind: {error}") from error
 
 
-def _first_miner(parts: Sequence[Part]) -> int:
-    return next((place for place, part in enumerate(parts) if isinstance(part, HardestK)), len(parts))
+def _first(is_one: Callable[[Part], bool], parts: Sequence[Part]) -> int:
+    """The place of the first of that kind; one past the last where there is none."""
+    return next((place for place, part in enumerate(parts) if is_one(part)), len(parts))
+
+
+def _mines(part: Part) -> bool:
+    return isinstance(part, HardestK)
+
+
+def _weighs(part: Part) -> bool:
+    return part.slot == "refiner" and "softmax" in part.needs
 
 
 def _name(part: object) -> str:

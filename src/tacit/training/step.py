@@ -68,7 +68,7 @@ class Step(nn.Module):
         objective = self.scheme.objective
         encoded = self.backbone(batch)
         if self.scheme.transforms:
-            encoded, candidates = local_rows(read_out(encoded, batch), candidates)
+            encoded, candidates = local_rows(read_out(encoded, batch, objective.similarity), candidates)
             for transform in self.scheme.transforms:
                 encoded = transform(encoded, batch, candidates)
         if isinstance(self.backbone, PairScorer):

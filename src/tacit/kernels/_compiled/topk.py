@@ -140,3 +140,36 @@ def areas(
                 tied = level[place]
             won += beaten - 0.5 * tied
         result[row] = won / ((last - first) * others) if last > first and others > 0 else np.nan
+
+
+@jit(parallel=True)
+def merge(items: Any, scores: Any, best_items: Any, best_scores: Any) -> None:
+    """Of each row's lists, best first, the distinct items by their best score; ties by lower item."""
+    _, lists, width = items.shape
+    for row in prange(items.shape[0]):
+        heads = np.zeros(lists, np.int64)
+        filled = 0
+        while filled < best_items.shape[1]:
+            chosen = -1
+            for candidate in range(lists):
+                at = heads[candidate]
+                if at == width or items[row, candidate, at] < 0:
+                    continue
+                if chosen >= 0:
+                    score, best = scores[row, candidate, at], scores[row, chosen, heads[chosen]]
+                    lower = items[row, candidate, at] < items[row, chosen, heads[chosen]]
+                    if score < best or (score == best and not lower):
+                        continue
+                chosen = candidate
+            if chosen < 0:
+                break
+            item, score = items[row, chosen, heads[chosen]], scores[row, chosen, heads[chosen]]
+            heads[chosen] += 1
+            known = False
+            for place in range(filled):
+                known = known or best_items[row, place] == item
+            if not known:
+                best_items[row, filled], best_scores[row, filled] = item, score
+                filled += 1
+        for place in range(filled, best_items.shape[1]):
+            best_items[row, place], best_scores[row, place] = -1, -np.inf

@@ -1,0 +1,118 @@
+"""MIND: interests by routing from behaviour to interests (Li et al., CIKM 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+from torch.nn.functional import relu
+
+from tacit.backbones.capsules import route
+from tacit.backbones.packing import histories, keep_items, linear
+from tacit.errors import OptionError
+from tacit.kernels.initial import Scale, check_scale, initial_table
+from tacit.parts.choices import check_choices
+from tacit.scoring import TableItems
+from tacit.types import Batch, Encoded, History, Routing, TrainingData, Vectors
+
+
+@dataclass(frozen=True)
+class MINDConfig:
+    """Options of `MIND`. `scale`: see `kernels.initial.initial_table`."""
+
+    use: Literal["mind"] = "mind"
+    dim: int = 64  # length of an item's vector, and of an interest's
+    length: int = 20  # events of a history that are read, the newest
+    interests: int = 4  # vectors of one history at most
+    adaptive: bool = True  # short histories have fewer: the whole part of log2 of their length
+    iterations: int = 3  # of the routing
+    attached: bool = False  # whether gradients reach the coefficients, as a regulariser of routing needs
+    readout: Literal["hard", "attention", "power"] = "attention"  # the target's interest in training
+    power: float = 1.0  # how sharply attention prefers the interest that scores the target highest
+    relu: bool = False  # a layer with ReLU after the routing
+    scale: Scale = 0.1  # standard deviation of initial embeddings, or "xavier"
+    reads: ClassVar[Literal["sequences"]] = "sequences"
+    queries: ClassVar[Literal["last"]] = "last"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_scale(self.scale)
+        for name in ("dim", "length", "interests", "iterations"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"backbone.{name} must be at least 1, not {getattr(self, name)}")
+        if self.power < 0:
+            raise OptionError(f"backbone.power must not be negative, but is {self.power}")
+        if self.readout == "power" and self.power != int(self.power):
+            raise OptionError(
+                f"backbone.power = {self.power} has no meaning for scores below 0: use a whole number, or "
+                'backbone.readout = "attention"'
+            )
+
+    def build(self, data: TrainingData, generator: torch.Generator) -> MIND:
+        """The backbone, initialised from the generator."""
+        return MIND(data.n_users, data.n_items, self, generator)
+
+
+class MIND(nn.Module):
+    """Votes u_l = S h_l, shared by all interests, routed from b ~ N(0, 1); label-aware attention.
+
+    b is drawn afresh in training and a fixed table else, so that answers repeat. Of a history of n events
+    max(1, min(K, floor(log2 n))) interests are in use. Training reads out softmax_k(p v_k . e) ("attention"),
+    softmax_k((v_k . e)^p) ("power", the paper's form), or the best interest ("hard").
+    """
+
+    reads: ClassVar[Literal["sequences"]] = "sequences"
+    queries: ClassVar[Literal["last"]] = "last"
+
+    def __init__(self, n_users: int, n_items: int, options: MINDConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
+        self.length, self.interests, self.options = options.length, options.interests, options
+        self.attached = options.attached
+        self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
+        self.bilinear = nn.Parameter(initial_table(self.dim, self.dim, "xavier", generator))
+        self.register_buffer("start", torch.randn(self.length, self.interests, generator=generator))
+        self.layer = linear(self.dim, self.dim, "xavier", generator) if options.relu else None
+
+    def forward(self, batch: Batch) -> Encoded:
+        """The interests of the history of each query."""
+        assert batch.history is not None
+        return self.encode(batch.history)
+
+    def encode(self, history: History) -> Encoded:
+        """The interests of the history up to each position asked for."""
+        options, read = self.options, histories(self.items, history)
+        queries, length = read.mask.shape
+        start: torch.Tensor = self.get_buffer("start")[None, :length]
+        if self.training:
+            start = torch.randn(queries, length, self.interests)
+        votes = read.vectors @ self.bilinear.T
+        interests, weights = route(votes, start, read.mask, options.iterations, attached=options.attached)
+        if self.layer is not None:
+            interests = relu(self.layer(interests))
+        active = None
+        if options.adaptive:
+            used = torch.frexp(read.mask.sum(1).float()).exponent - 1  # the whole part of log2
+            active = torch.arange(self.interests) < used.clamp(1, self.interests)[:, None]
+        items = TableItems(self.items)
+        return Encoded(
+            interests,
+            items,
+            routing=Routing(weights, read.mask),
+            active=active,
+            readout=options.readout,
+            power=options.power,
+            base=(read.rows, items),
+        )
+
+    @torch.no_grad()
+    def vectors(self) -> Vectors:
+        """Item vectors; a person's are those of a history."""
+        return Vectors(torch.zeros(0, self.dim), self.items.detach().clone())
+
+    @torch.no_grad()
+    def copy_rows(self, earlier: nn.Module) -> None:
+        """Take over an earlier run: all weights, and the items that it knew."""
+        keep_items(self, earlier)

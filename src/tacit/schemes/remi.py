@@ -1,0 +1,169 @@
+"""REMI: interest-aware hard negatives and routing regularisation for several interests of one history.
+
+Source: Xie et al., "Rethinking Multi-Interest Learning for Candidate Matching in Recommender Systems",
+RecSys 2023 (arXiv 2302.14532); numbers of equations are those of docs/methods/remi.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
+from tacit.parts.objectives import SampledSoftmax
+from tacit.parts.samplers import InBatch, Popularity, Uniform
+from tacit.schemes.scheme import Scheme, from_options
+from tacit.types import (
+    Batch,
+    Candidates,
+    Clock,
+    Encoded,
+    Need,
+    Objective,
+    Sampler,
+    Scored,
+    Similarity,
+    Slot,
+    TrainingData,
+)
+
+
+@dataclass(frozen=True)
+class InterestAware:
+    """Interest-aware hard negatives (2)-(4): candidates weighed by how much the interest confuses them.
+
+    A refiner. It adds log w_i to the log weights, w_i = M exp(hardness s_i) / q_i over the sum of
+    exp(hardness s_j) / q_j, M the weight of all candidates of the row before: their sum stays M, and a
+    softmax over the target's score and s_i + log w_i is the softmax against M negatives drawn from
+    q_hardness(i) ~ exp(hardness s_i). q is the sampler's; the target is not corrected. Hardness 0 changes
+    nothing under uniform draws; the larger, the more the hardest candidate stands for all.
+
+    With `detach` gradients do not reach the weights. In the authors' code they do: easy candidates are then
+    pulled towards the interest. The effective number of negatives, 1 / sum (w_i / M)^2, is noted.
+    """
+
+    hardness: float = 1.0  # beta: of scores in the weights; 0 is none
+    detach: bool = False  # whether gradients stop at the weights
+    slot: ClassVar[Slot] = "refiner"
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidates", "softmax"})
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hardness < torch.inf:
+            raise OptionError(f"hardness must be at least 0, not {self.hardness}")
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
+        held = scored.log_weights[:, 1:]
+        if held.shape[1] == 0:
+            return scored
+        scores = objective.logits(scored)[:, 1:]
+        kept = held > -torch.inf
+        alive = kept.any(1, keepdim=True)
+        sharpened = torch.where(kept, scores * self.hardness + held - scored.log_q[:, 1:], -torch.inf)
+        shares = torch.where(alive, sharpened, 0.0).log_softmax(1)
+        if self.detach:
+            shares = shares.detach()
+        total = torch.where(alive, held, 0.0).logsumexp(1, keepdim=True)
+        others = torch.where(kept, shares + total, -torch.inf)
+        log_weights = torch.cat([scored.log_weights[:, :1], others], 1)
+        effective = (2 * shares.detach()).exp().sum(1).reciprocal()[alive[:, 0]]
+        notes = {"effective_negatives": effective.mean()} if len(effective) else {}
+        return replace(scored, log_weights=log_weights, notes=scored.notes | notes)
+
+
+@dataclass(frozen=True)
+class RoutingVariance:
+    """Routing regularisation (5): strength times the batch's mean of sum_k C_kk^2, C_kk = |A_k - mean A_k|^2.
+
+    A_k are the weights with which the events of a history feed interest k, over its events alone; the mean
+    over l of them is 1 / l where they sum to 1. Interests not in use do not count. Uniform routing costs
+    nothing, and so do interests that are all alike: this keeps an interest from hanging on one event alone.
+
+    `scaling = "authors"` (7): over `slots` places, padding counted, C_kk divided by the length d of vectors,
+    and the sum over the batch instead of the mean. Theirs of strength 100 at batches of 128 and d = 64 is
+    strength 100 * 128 / 64^2 = 3.125 here, but for the padding.
+    """
+
+    strength: float = 3.125  # lambda
+    scaling: Literal["canonical", "authors"] = "canonical"  # the batch's mean over real events, or (7)
+    slots: int | None = None  # authors: places of a history, padding counted; nothing: of the batch's longest
+    name: str = "routing"  # what its term of the loss is called
+    slot: ClassVar[Slot] = "regulariser"
+    needs: ClassVar[frozenset[Need]] = frozenset({"routing"})
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 <= self.strength < torch.inf:
+            raise OptionError(f"strength of the routing's variance must be at least 0, not {self.strength}")
+        if self.slots is not None and (self.slots < 1 or self.scaling == "canonical"):
+            raise OptionError('slots counts places under scaling = "authors": at least 1, or leave it out')
+
+    def bind(self, data: TrainingData) -> Self:
+        return self
+
+    def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]:
+        assert encoded.routing is not None
+        weights, mask = encoded.routing.weights, encoded.routing.mask
+        places = mask.sum(1, keepdim=True)
+        if self.scaling == "authors":
+            places = torch.full_like(places, self.slots or weights.shape[2])
+        variance = weights.square().sum(2) - weights.sum(2).square() / places
+        if encoded.active is not None and encoded.active.shape == variance.shape:
+            variance = variance * encoded.active
+        if self.scaling == "authors":
+            return self.strength * (variance / encoded.items.table().shape[1]).square().sum()
+        return self.strength * variance.square().sum(1).mean()
+
+
+@dataclass(frozen=True)
+class REMIScheme:
+    """REMI (RecSys 2023): sampled softmax with interest-aware negatives and routing regularisation."""
+
+    use: Literal["remi"] = "remi"
+    hardness: float = 1.0  # beta of the negatives' weights; the authors use 10, 1 and .1
+    detach: bool = False  # whether gradients stop at these weights
+    routing: float = 3.125  # strength of the routing's variance; 0 for a backbone of one interest
+    scaling: Literal["canonical", "authors"] = "canonical"  # of the routing's variance
+    slots: int | None = None  # authors: places of a history, padding counted
+    negatives: int = 1280  # candidates of the batch
+    draw: Literal["uniform", "popularity", "in-batch"] = "uniform"  # where they come from
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of an interest's and an item's vector
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.draw == "in-batch" and self.negatives != REMIScheme.negatives:
+            raise OptionError(
+                'draw = "in-batch" takes the other targets of the batch: leave negatives out, or draw '
+                "otherwise"
+            )
+        self.build()
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        regularisers = (RoutingVariance(self.routing, self.scaling, self.slots),) if self.routing else ()
+        return Scheme(
+            self._sampler(),
+            SampledSoftmax(self.temperature, self.similarity, correction=False),
+            refiners=(InterestAware(self.hardness, self.detach),),
+            regularisers=regularisers,
+        )
+
+    def _sampler(self) -> Sampler:
+        if self.draw == "in-batch":
+            return InBatch()
+        if self.draw == "popularity":
+            return Popularity(self.negatives, shared=True)
+        return Uniform(self.negatives, shared=True)
+
+
+def remi(**options: Any) -> Scheme:
+    """Scheme of `REMIScheme(**options)`."""
+    return from_options(REMIScheme, options)

@@ -1,0 +1,73 @@
+"""Soft labels of training examples: for each row of a log the items that its neighbours' targets are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64
+
+from tacit.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """Of n rows a distribution over items: the target's share, and that of others, sparse.
+
+    `targets` (n,) int32, -1 where a row is no example; the others of row r are
+    `items[indptr[r]:indptr[r + 1]]`, distinct, never the target, with the shares `values` there; the target
+    has what is left to 1. `fingerprint`: of the log whose rows these are.
+    """
+
+    targets: Int32[np.ndarray, "n"]
+    indptr: Int64[np.ndarray, "n_plus_one"]
+    items: Int32[np.ndarray, "nonzeros"]
+    values: Float32[np.ndarray, "nonzeros"]
+    fingerprint: str = ""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def of(
+        self, rows: Int64[np.ndarray, "Q"], targets: Int64[np.ndarray, "Q"]
+    ) -> tuple[Int64[np.ndarray, "Q S"], Float32[np.ndarray, "Q S"], Int64[np.ndarray, "Q"]]:
+        """Items and shares of some rows side by side, filled up with the target and 0, and how many are real.
+
+        Rows beyond the labels, of examples that came later, have none. Raises `DataError` where the targets
+        are not those of the labels: they were made of another log.
+        """
+        inside = rows < len(self)
+        own = np.where(inside, rows, 0)
+        known = np.where(inside, self.targets[own], -1)
+        wrong = np.flatnonzero((known >= 0) & (known != targets))
+        if len(wrong):
+            raise DataError(
+                f"the soft labels belong to another log: in row {int(rows[wrong[0]])} the target is item row "
+                f"{int(targets[wrong[0]])}, and the labels have {int(known[wrong[0]])}: make them anew"
+            )
+        counts = np.where(known >= 0, self.indptr[own + 1] - self.indptr[own], 0)
+        width = np.arange(int(counts.max(initial=0)))
+        real = width < counts[:, None]
+        places = np.where(real, self.indptr[own][:, None] + width, 0)
+        if not len(self.items):
+            return np.repeat(targets[:, None], 0, 1), np.zeros(real.shape, np.float32), counts
+        items = np.where(real, self.items[places], targets[:, None])
+        return items, np.where(real, self.values[places], np.float32(0)), counts
+
+    def report(self) -> dict[str, float]:
+        """Shares of examples without support, mean mass on the target, mean entropy and number of others."""
+        examples = np.flatnonzero(self.targets >= 0)
+        counts = np.diff(self.indptr)
+        rows = np.repeat(np.arange(len(self)), counts)
+        mass = np.bincount(rows, self.values, minlength=len(self))[examples]
+        logs = np.log(np.maximum(self.values, 1e-38))
+        inner = np.bincount(rows, -self.values * logs, minlength=len(self))[examples]
+        target = np.maximum(1 - mass, 1e-38)
+        return {
+            "examples": float(len(examples)),
+            "without_support": float((counts[examples] == 0).mean()),
+            "nearly_without_support": float((mass < 1e-3).mean()),
+            "mass_on_target": float(target.mean()),
+            "entropy": float((inner - target * np.log(target)).mean()),
+            "items": float(counts[examples].mean()),
+        }

@@ -1,0 +1,160 @@
+"""Soft labels by propagation: worked examples D6 and D7 of the specification, a twin, invariances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.tiny import seeded
+from longhand import desorec as longhand
+from tacit.errors import OptionError
+from tacit.schemes.propagation import Propagation, affinity, k_means, soft_labels
+
+VECTORS = [[0, 0], [1, 0], [0, 2], [3, 3]]
+TARGETS = np.array([7, 7, 9, 4])
+
+
+def of(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def dense(labels, row, columns):
+    found = {int(labels.targets[row]): 1.0}
+    for at in range(labels.indptr[row], labels.indptr[row + 1]):
+        found[int(labels.items[at])] = float(labels.values[at])
+        found[int(labels.targets[row])] -= float(labels.values[at])
+    return [found.get(column, 0.0) for column in columns]
+
+
+def labelled(vectors=VECTORS, targets=TARGETS, **options):
+    options = {"clusters": 1, "temperature": 1.0, "graph": "dense", **options}
+    return soft_labels(of(vectors), targets, Propagation(**options))
+
+
+def test_affinity_of_the_worked_example():
+    """D6."""
+    expected = [
+        [0, 0.710762, 0.261475, 0.027763],
+        [0.732930, 0, 0.212934, 0.054136],
+        [0.475624, 0.375613, 0, 0.148762],
+        [0.171329, 0.323978, 0.504693, 0],
+    ]
+    torch.testing.assert_close(affinity(of(VECTORS), 1.0), of(expected), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("graph", ["dense", "nearest"])
+def test_labels_of_the_worked_example(graph):
+    """D6."""
+    labels = labelled(graph=graph)
+    expected = [
+        [0.863482, 0.112905, 0.023613],
+        [0.866581, 0.105449, 0.027970],
+        [0.391386, 0.559139, 0.049475],
+        [0.313111, 0.167850, 0.519039],
+    ]
+    for row, shares in enumerate(expected):
+        assert dense(labels, row, [7, 9, 4]) == pytest.approx(shares, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "row", "shares"),
+    [
+        ({"steps": 1}, 0, [0.855381, 0.130737, 0.013881]),
+        ({"steps": 2}, 0, [0.867007, 0.106708, 0.026285]),
+        ({"steps": 5}, 0, [0.863332, 0.113177, 0.023491]),
+        ({"temperature": 0.25}, 0, [0.992816, 0.007154, 0.000030]),
+        ({"temperature": 0.25}, 3, [0.285830, 0.213438, 0.500732]),
+        ({"temperature": 2.0}, 0, [0.793290, 0.142868, 0.063842]),
+        ({"temperature": 2.0}, 3, [0.301466, 0.160468, 0.538066]),
+    ],
+)
+def test_other_options_of_the_worked_example(options, row, shares):
+    """D6."""
+    assert dense(labelled(**options), row, [7, 9, 4]) == pytest.approx(shares, abs=1e-6)
+
+
+def test_lengths_and_temperature_may_be_of_any_unit():
+    """D6: nothing depends on a constant that stands for infinity."""
+    larger = labelled([[100 * x for x in row] for row in VECTORS], temperature=100.0)
+    assert dense(larger, 0, [7, 9, 4]) == pytest.approx([0.863482, 0.112905, 0.023613], abs=1e-6)
+
+
+def test_the_usual_distance_makes_the_unit_of_lengths_irrelevant():
+    first, second = (
+        labelled([[scale * x for x in row] for row in VECTORS], temperature=None) for scale in (1, 50)
+    )
+    np.testing.assert_allclose(first.values, second.values, rtol=1e-5)
+
+
+def test_clusters_of_the_worked_example():
+    """D7."""
+    groups = k_means(of([[0], [1], [10], [11]]), 2, centres=of([[0], [1]]))
+    assert groups.tolist() == [0, 0, 1, 1]
+
+
+def test_a_cluster_that_loses_its_last_row_is_begun_anew():
+    groups = k_means(of([[0], [0], [0], [9]]), 3, centres=of([[0], [0], [0]]))
+    assert sorted(torch.bincount(groups, minlength=3).tolist()) == [1, 1, 2]
+
+
+SEEDS = st.integers(0, 10_000)
+
+
+@given(SEEDS, st.integers(2, 7), st.floats(0.2, 3), st.floats(0, 0.9), st.integers(1, 6), st.booleans())
+def test_equals_its_longhand_twin(seed, n, temperature, alpha, steps, nearest):
+    vectors = torch.randn(n, 2, generator=seeded(seed), dtype=torch.float64)
+    targets = torch.randint(0, 4, (n,), generator=seeded(seed + 1)).numpy()
+    graph = "nearest" if nearest else "dense"
+    options = {"temperature": temperature, "alpha": alpha, "steps": steps, "graph": graph}
+    labels = labelled(vectors.tolist(), targets, **options)
+    expected = longhand.propagate(vectors.tolist(), targets.tolist(), temperature, alpha, steps)
+    for row in range(n):
+        twin = [expected[row].get(item, 0.0) for item in range(4)]
+        assert dense(labels, row, range(4)) == pytest.approx(twin, abs=2e-6)
+
+
+@given(SEEDS)
+def test_every_row_is_a_distribution_with_enough_on_its_target(seed):
+    vectors = torch.randn(40, 3, generator=seeded(seed))
+    targets = torch.randint(0, 15, (40,), generator=seeded(seed + 1)).numpy()
+    labels = soft_labels(vectors, targets, Propagation(clusters=3, neighbours=6, keep=4))
+    mass = np.add.reduceat(np.append(labels.values, 0), labels.indptr[:-1]) * (np.diff(labels.indptr) > 0)
+    assert (labels.values > 0).all()
+    assert (mass <= 0.5 + 1e-5).all()
+    for row in range(40):
+        others = labels.items[labels.indptr[row] : labels.indptr[row + 1]].tolist()
+        assert targets[row] not in others
+        assert len(set(others)) == len(others) <= 3
+
+
+def test_clusters_keep_labels_apart():
+    vectors = [[0, 0], [0, 1], [50, 0], [50, 1]]
+    labels = labelled(vectors, np.array([1, 2, 3, 4]), clusters=2)
+    for row, others in enumerate(([2], [1], [4], [3])):
+        assert labels.items[labels.indptr[row] : labels.indptr[row + 1]].tolist() == others
+
+
+def test_neighbours_of_one_target_leave_no_support():
+    labels = labelled(targets=np.array([7, 7, 7, 7]))
+    assert len(labels.items) == 0
+    assert labels.report()["without_support"] == 1
+
+
+def test_few_items_kept_hold_what_the_others_had():
+    vectors = torch.randn(30, 2, generator=seeded(3), dtype=torch.float64)
+    labels = soft_labels(vectors, np.arange(30), Propagation(clusters=1, keep=3))
+    whole = soft_labels(vectors, np.arange(30), Propagation(clusters=1, graph="dense", neighbours=29))
+    assert labels.report()["items"] == 2
+    assert labels.report()["mass_on_target"] > whole.report()["mass_on_target"] - 1e-6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"clusters": 0}, {"temperature": 0.0}, {"alpha": 1.0}, {"steps": 0}, {"keep": 0}, {"scale": -1.0}],
+)
+def test_refuses_options_out_of_range(options):
+    with pytest.raises(OptionError, match=next(iter(options))):
+        Propagation(**options)

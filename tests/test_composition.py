@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from helpers.tiny import random_data
@@ -18,10 +20,12 @@ from tacit.backbones.neumf import NeuMFConfig
 from tacit.backbones.sasrec import SASRecConfig
 from tacit.backbones.youtubednn import YouTubeDNNConfig
 from tacit.cli.names import AlsoPart, SchemeChoice, members
+from tacit.data.softlabels import SoftLabels
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.presets import IDLIGScheme
+from tacit.schemes.desorec import Decoupled, SoftCandidates
 from tacit.schemes.directspec import DirectSpec
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDL, IDLScheme
@@ -31,6 +35,7 @@ from tacit.schemes.remi import InterestAware, REMIScheme, RoutingVariance
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 from tacit.schemes.rivals.dns import DNSScheme
+from tacit.schemes.scheme import Scheme
 
 DATA = random_data(0)
 OPTIMIZERS = ("row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign")
@@ -46,11 +51,27 @@ SEQUENCES = {
     "youtubednn": YouTubeDNNConfig(dim=8, length=4),
     **ROUTED,
 }
+
+
+@dataclass(frozen=True)
+class Softly:
+    """DeSoRec with labels for these data, some without support."""
+
+    def build(self) -> Scheme:
+        """The scheme."""
+        counts = np.arange(len(DATA.users)) % 3
+        indptr = np.concatenate([[0], counts.cumsum()]).astype(np.int64)
+        items = np.concatenate([(DATA.items[row] + 1 + np.arange(n)) % 20 for row, n in enumerate(counts)])
+        labels = SoftLabels(DATA.items, indptr, items.astype(np.int32), np.full(len(items), 0.2, np.float32))
+        return Scheme(SoftCandidates(labels), Decoupled())
+
+
 SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoice).items()} | {
     "dli-bpr": DLIScheme(objective="bpr"),
     "dli-softmax": DLIScheme(objective="sampled-softmax"),
     "dli-reverse": DLIScheme(loss="reverse"),
     "remi": REMIScheme(routing=0.0, negatives=8),
+    "desorec": Softly(),
 }
 FORMS: dict[str, Any] = {
     "graph-filter": DLIScheme(criterion="graph-filter"),
@@ -80,9 +101,9 @@ PARTS: dict[str, Any] = {
 BY_CANDIDATE = {"idl", "ig", "ig-probe", "truncated-loss", "reweighted-loss"}  # ask for a loss of each
 OF_VECTORS = {"directspec", "uniformity", "embedding-norm", "second-norm"}
 PAIRWISE = {"bpr", "dns", "dli-bpr"}
-LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing", "remi"}
+LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing", "remi", "desorec"}
 POSITIVE = {"directspec", "directspec-plus", "directau"}
-UNSAMPLED = POSITIVE | {"softmax"}
+UNSAMPLED = POSITIVE | {"softmax", "desorec"}
 TWICE = {
     *itertools.product(("dli", "dli-bpr", "dli-softmax", "dli-reverse"), ("dli", "dli-reverse", "dli-own")),
     *itertools.product(("idl", "idl-ig"), ("idl",)),
@@ -95,7 +116,7 @@ REFUSED = (
     | {(scheme, part) for scheme in UNSAMPLED for part in ("dli", "dli-reverse", "dli-own", "hardest")}
     | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
     | {(scheme, "interest-aware") for scheme in SCHEMES if scheme not in ("sampled-softmax", "dli-softmax")}
-    | {("dns", "dli-own"), ("softmax", "directspec"), ("directau", "uniformity")}
+    | {("dns", "dli-own"), ("softmax", "directspec"), ("desorec", "directspec"), ("directau", "uniformity")}
     | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
     | TWICE
     | {(scheme, "embedding-norm") for scheme in NORMED}

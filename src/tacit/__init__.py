@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tacit.gathering import DataOptions
     from tacit.presets import idl_ig
     from tacit.run import Run, load
+    from tacit.schemes.desorec import desorec
     from tacit.schemes.directspec import directspec, directspec_plus
     from tacit.schemes.dli import dli
     from tacit.schemes.idl import idl
@@ -61,6 +62,7 @@ _HOME = {
     "bsl": "tacit.schemes.rivals.contrastive",
     "ccl": "tacit.schemes.rivals.contrastive",
     "compare": "tacit.evaluation.compare",
+    "desorec": "tacit.schemes.desorec",
     "directau": "tacit.schemes.rivals.directau",
     "directspec": "tacit.schemes.directspec",
     "directspec_plus": "tacit.schemes.directspec",
@@ -106,6 +108,7 @@ __all__ = [
     "bsl",
     "ccl",
     "compare",
+    "desorec",
     "directau",
     "directspec",
     "directspec_plus",

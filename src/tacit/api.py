@@ -25,7 +25,11 @@ from tacit.types import Callback
 
 _log = logging.getLogger("tacit")
 RESUME = "go on with resume (--resume on the line)"
-OURS = ("log.jsonl", "references")  # what a run may leave that was stopped before its first checkpoint
+OURS = (
+    "log.jsonl",
+    "references",
+    "soft-labels",
+)  # what a run may leave that was stopped before its first checkpoint
 
 
 def fit(

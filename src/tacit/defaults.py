@@ -54,6 +54,7 @@ BY_SCHEME = {  # of backbones that read sequences
     "sampled-softmax": replace(SEQUENTIAL, scheme={**DOTS, "correction": True}),
     "softmax": replace(SEQUENTIAL, scheme=DOTS),
     "remi": SEQUENTIAL,
+    "desorec": SEQUENTIAL,
     "directspec": SEQUENTIAL,
     "directspec-plus": SEQUENTIAL,
 }
@@ -104,6 +105,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     **{(backbone, "remi"): replace(SEQUENTIAL, backbone=ATTACHED) for backbone in ROUTED},
     **{(backbone, "remi"): replace(SEQUENTIAL, scheme=UNROUTED) for backbone in SINGLE},
     **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
+    **{(backbone, "desorec"): Suggested("adam", 0.001, 2048, 60, 3) for backbone in PAIRS[:3]},
 }
 KIN = {  # whose training options a scheme without a row of its own takes
     "t-ce": "bce",

@@ -17,26 +17,36 @@ from tacit.beliefs import BeliefTrace, judging
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import Loader, PairLoader
+from tacit.data.softlabels import SoftLabels
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, SchemeError
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
+from tacit.labelling import base_scheme, labels_of, told, wants_labels, with_labels
 from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
 from tacit.spectra import SpectrumTrace
-from tacit.storage import read_json
+from tacit.storage import MANIFEST, read_json
 from tacit.training.alarms import Alarms
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
-from tacit.training.checkpoint import INTERRUPTED, Checkpointer, newest, restore, threads_of
+from tacit.training.checkpoint import (
+    INTERRUPTED,
+    Checkpointer,
+    newest,
+    refuse_differences,
+    restore,
+    threads_of,
+)
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
 from tacit.types import Callback, CandidateObjective, PairScorer
 from tacit.validating import validator
 
-SEARCH, REFIT = "1-search", "2-refit"
+BASE, SEARCH, REFIT = "0-base", "1-search", "2-refit"
+LABELS = "soft-labels"  # folder within that of a run
 META_SPLIT = 6
 _log = logging.getLogger("tacit")
 
@@ -61,12 +71,42 @@ def train(
             log = stack.enter_context(closing(JsonLog(folder / "log.jsonl")))
         if log is not None and saved is None:
             log.restore({}, {"bytes": 0})
+        plan, saved = _labelled(plan, folder, saved, log, progress)
         step, chosen = _trained(plan, folder, saved, log, callbacks, progress)
     run = run_of(plan, step, chosen)
     if folder is not None:
         run.write(folder)
         run = replace(run, folder=folder)
     return run
+
+
+def _labelled(
+    plan: Plan, folder: Path | None, saved: dict[str, Path] | None, log: JsonLog | None, progress: bool
+) -> tuple[Plan, dict[str, Path] | None]:
+    """The plan with the soft labels that its scheme lacks, and the checkpoint to go on from after that.
+
+    They are made by the same backbone, trained by the softmax of the catalogue for as long as validation
+    says; the run's folder keeps them.
+    """
+    if not wants_labels(plan.scheme):
+        return plan, saved
+    kept = None if folder is None else folder / LABELS
+    facts = read_json(saved["state.json"])["facts"] if saved else {}
+    of_base = facts.get("phase") == BASE
+    if saved is not None and kept is not None and (kept / MANIFEST).exists():
+        refuse_differences({"config": facts["config"]}, {"config": plan.config}, {"config": plan.unsaid})
+        labels = SoftLabels.load(kept)
+    else:
+        base = replace(plan, scheme=base_scheme(plan.scheme))
+        step, stopping = _phase(base, BASE, {}, folder, saved, log, (), progress)
+        _log.info("base: best %s on validation %.4f", plan.metric, stopping.best)
+        stopping.load_best(step)
+        examples = _loaders(replace(base, over_users=False), plan.train, step.backbone)[0]
+        labels = labels_of(step, examples, plan)
+        if kept is not None:
+            labels.save(kept)
+    _log.info("soft labels: %s", told(labels))
+    return replace(plan, scheme=with_labels(plan.scheme, labels)), None if of_base else saved
 
 
 def _trained(
@@ -111,7 +151,7 @@ def _phase(
     progress: bool,
 ) -> tuple[Step, EarlyStopping]:
     """One training run: on train with validation, or on everything for the chosen number of steps."""
-    search = phase == SEARCH
+    search = phase != REFIT
     data = plan.train if search else plan.whole
     evidence = plan.searched if search else plan.everything
     backbone = plan.make_backbone(evidence)
@@ -128,7 +168,7 @@ def _phase(
         metric=plan.metric,
         patience=plan.patience,
         every=plan.validate_every,
-        keep=search and not plan.refit,
+        keep=phase == BASE or (search and not plan.refit),
         log=None if log is None else log.write,
     )
     epochs, max_steps = plan.epochs, None
@@ -145,7 +185,7 @@ def _phase(
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     watching += [Alarms(), *_traces(plan, step, data, evidence, folder, log)]
     if progress:
-        watching.append(Progress("search", stopping) if search else Progress("refit"))
+        watching.append(Progress(phase[2:], stopping) if search else Progress("refit"))
     keeper = None
     with ExitStack() as stack:
         if folder is not None:

@@ -69,11 +69,13 @@ def gathered(
     earlier: Run | None,
     *,
     sequences: bool = False,
+    train_first: bool = False,
 ) -> Material:
     """Read the parts, or hold one out to validate on. What the earlier run had seen validates nothing.
 
-    For a backbone that reads `sequences` repeated pairs stay. Raises `DataError`, and `OptionError` for a
-    history without a validation part.
+    For a backbone that reads `sequences` repeated pairs stay; with `train_first` the rows of train are the
+    first of the whole, so that what is said of them by number holds there too. Raises `DataError`, and
+    `OptionError` for a history without a validation part.
     """
     if valid is None and history is not None:
         raise OptionError("valid_history goes with a validation part: give valid too")
@@ -84,6 +86,9 @@ def gathered(
     seen = None if earlier is None else earlier.evidence.seen
     if valid is None:
         split, whole = _held_out(log, seed, seen, sequences), log
+        if train_first:
+            assert split.valid is not None
+            whole = split.train.concat(split.valid)
         fingerprints: Any = log.fingerprint()
     else:
         columns = replace(options, threshold=log.threshold, impressions=None)

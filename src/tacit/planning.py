@@ -17,9 +17,11 @@ from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
+from tacit.labelling import with_saved_labels
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
 from tacit.remarks import remarks
+from tacit.schemes.desorec import SoftCandidates
 from tacit.schemes.scheme import Scheme
 from tacit.starts import earlier_run, start_values
 from tacit.training.optimizers import DENSE_ROWS, OptimizerOptions
@@ -43,8 +45,6 @@ def made(
     """The plan of one run. Raises subclasses of `UserError`."""
     choosing(training.metric)
     earlier = earlier_run(start)
-    sequences = _reads(backbone) == "sequences"
-    material = gathered(train, valid, valid_history, options, seed, earlier, sequences=sequences)
     if scheme is None:
         scheme = usual_scheme(_use(backbone))
         _log.info("no scheme named: %s, as docs/defaults.md says", scheme)
@@ -57,6 +57,11 @@ def made(
     if isinstance(preset, Scheme):
         preset = _completed(preset, table)
     built = scheme_of(preset)
+    sequences, soft = _reads(backbone) == "sequences", isinstance(built.sampler, SoftCandidates)
+    material = gathered(
+        *(train, valid, valid_history, options, seed, earlier), sequences=sequences, train_first=soft
+    )
+    built = with_saved_labels(built, material.facts["data"])
     shown = options.impressions is not None
     for remark in remarks(material.whole, built, impressions=shown, sequences=sequences):
         _log.info("%s", remark)

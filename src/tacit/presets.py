@@ -19,6 +19,7 @@ from tacit.backbones.sasrec import SASRecConfig
 from tacit.backbones.youtubednn import YouTubeDNNConfig
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
+from tacit.schemes.desorec import DeSoRecScheme
 from tacit.schemes.directspec import DirectSpecPlusScheme, DirectSpecScheme
 from tacit.schemes.dli import DLIScheme
 from tacit.schemes.idl import IDLScheme, idl
@@ -95,6 +96,7 @@ SchemePreset = (
     | IDLScheme
     | IDLIGScheme
     | REMIScheme
+    | DeSoRecScheme
     | TCEScheme
     | RCEScheme
     | DNSScheme

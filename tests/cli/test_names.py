@@ -85,7 +85,9 @@ def test_help_names_them_all(kind: str) -> None:
 
 def test_every_pair_has_its_row_in_the_table_of_defaults() -> None:
     pairs = {(b, s) for b in names.members(names.Backbone) for s in names.members(names.SchemeChoice)}
-    without_vectors = {("neumf", scheme) for scheme in ("softmax", "directspec", "directspec-plus")}
+    without_vectors = {
+        ("neumf", scheme) for scheme in ("softmax", "directspec", "directspec-plus", "desorec")
+    }
     assert {(backbone, KIN.get(scheme, scheme)) for backbone, scheme in pairs} == set(TABLE) | without_vectors
 
 

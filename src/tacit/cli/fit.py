@@ -33,9 +33,9 @@ def fit(
     scheme: Annotated[
         str | None,
         typer.Option(
-            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig, remi; "
-            "t-ce, r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
-            "By default sampled-softmax, with lightgcn bpr, with neumf bce, with sasrec and gru4rec softmax."
+            help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig, remi, "
+            "desorec; t-ce, r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
+            "By default sampled-softmax, with lightgcn bpr, with neumf bce, with sasrec, gru4rec softmax."
         ),
     ] = None,
     config: shared.ConfigFile = None,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from tacit.errors import DataError
+from tacit.storage import json_bytes, read_artifact, read_json, read_tensors, tensor_bytes, write_artifact
+
+KIND, VERSION = "tacit-soft-labels", 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,31 @@ class SoftLabels:
             return np.repeat(targets[:, None], 0, 1), np.zeros(real.shape, np.float32), counts
         items = np.where(real, self.items[places], targets[:, None])
         return items, np.where(real, self.values[places], np.float32(0)), counts
+
+    def placed(self, rows: Int64[np.ndarray, "n"], n_rows: int, fingerprint: str) -> SoftLabels:
+        """The same for the rows of a log of which these examples are the given ones, ascending."""
+        targets = np.full(n_rows, -1, np.int32)
+        targets[rows] = self.targets
+        counts = np.zeros(n_rows, np.int64)
+        counts[rows] = np.diff(self.indptr)
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        return SoftLabels(targets, indptr, self.items, self.values, fingerprint)
+
+    def save(self, folder: Path) -> None:
+        """Write the labels as an artifact, whole or not at all. Raises `StorageError`."""
+        arrays = {name: getattr(self, name) for name in ("targets", "indptr", "items", "values")}
+        files: dict[str, bytes | Callable[[], bytes]] = {
+            "labels.safetensors": lambda: tensor_bytes(arrays),
+            "labels.json": json_bytes({"data": self.fingerprint, "report": self.report()}),
+        }
+        write_artifact(folder, files, KIND, VERSION)
+
+    @staticmethod
+    def load(folder: Path) -> SoftLabels:
+        """Saved labels. Raises `ArtifactError` where the folder is damaged or holds something else."""
+        files = read_artifact(folder, KIND, VERSION)
+        arrays = {name: t.numpy() for name, t in read_tensors(files["labels.safetensors"]).items()}
+        return SoftLabels(**arrays, fingerprint=str(read_json(files["labels.json"])["data"]))
 
     def report(self) -> dict[str, float]:
         """Shares of examples without support, mean mass on the target, mean entropy and number of others."""

@@ -2,13 +2,13 @@
 
 Source: Zhang et al., "Learning Recommender Systems with Soft Target: A Decoupled Perspective", DASFAA 2024
 (arXiv 2410.06536), and its code; numbers of equations are those of docs/methods/desorec.md. How the labels
-are made: `tacit.schemes.propagation`.
+are made: `tacit.parts.propagation`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Float
@@ -17,14 +17,23 @@ from torch.nn.functional import softplus
 
 from tacit.data.softlabels import SoftLabels
 from tacit.errors import OptionError
+from tacit.parts.choices import check_choices
+from tacit.parts.propagation import Propagation
+from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Batch, Candidates, Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
 @dataclass(frozen=True)
 class SoftCandidates:
-    """The soft-labelled items of each example as its candidates, with their labels; no chance."""
+    """The soft-labelled items of each example as its candidates, with their labels; no chance.
 
-    labels: SoftLabels = field(repr=False)
+    Without `labels` and `file`, of an artifact that holds some, `fit` makes them before it trains, as `made`
+    says.
+    """
+
+    labels: SoftLabels | None = field(default=None, repr=False)
+    file: str | None = None
+    made: Propagation = field(default_factory=Propagation)
     slot: ClassVar[Slot] = "sampler"
     needs: ClassVar[frozenset[Need]] = frozenset()
 
@@ -32,6 +41,8 @@ class SoftCandidates:
         return self
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates:
+        if self.labels is None:
+            raise OptionError("there are no soft labels yet: train by tacit.fit, or give some as labels")
         items, shares, counts = self.labels.of(batch.rows.numpy(), batch.targets.numpy())
         others, labels = torch.from_numpy(items), torch.from_numpy(shares)
         valid = torch.arange(others.shape[1]) < torch.from_numpy(counts)[:, None]
@@ -89,3 +100,47 @@ class Decoupled:
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
+
+
+@dataclass(frozen=True)
+class DeSoRecScheme:
+    """DeSoRec (DASFAA 2024): softmax of the catalogue on soft labels, decoupled."""
+
+    use: Literal["desorec"] = "desorec"
+    trust: float = 0.3  # lambda 1: of the label's confidence in the target, against certainty
+    balance: float = 0.7  # lambda 2: weight of the target's term against the others'
+    labels: str | None = None  # folder of soft labels; nothing: fit trains by softmax first and makes them
+    clusters: int = 16  # of examples; those of different clusters are never neighbours
+    distance: float | None = None  # temperature of distances; nothing: `scale` times the usual to the nearest
+    scale: float = 1.0  # of that temperature
+    alpha: float = 0.5  # how much comes from neighbours in each step
+    steps: int = 20  # of the propagation
+    graph: Literal["nearest", "dense"] = "nearest"  # neighbours: the nearest, or the whole cluster
+    neighbours: int = 64  # nearest: of each example
+    keep: int = 100  # nearest: items of a row that are kept
+    temperature: float = 1.0  # scores are divided by it
+    similarity: Similarity = "dot"  # of a user's and an item's vector
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        self.build()
+
+    def build(self) -> Scheme:
+        """The scheme of these options."""
+        made = Propagation(
+            self.clusters,
+            self.distance,
+            self.scale,
+            self.alpha,
+            self.steps,
+            self.graph,
+            self.neighbours,
+            self.keep,
+        )
+        objective = Decoupled(self.trust, self.balance, self.temperature, self.similarity)
+        return Scheme(SoftCandidates(file=self.labels, made=made), objective)
+
+
+def desorec(**options: Any) -> Scheme:
+    """Scheme of `DeSoRecScheme(**options)`."""
+    return from_options(DeSoRecScheme, options)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.tiny import seeded
 from longhand import desorec as longhand
 from tacit.errors import OptionError
-from tacit.schemes.propagation import Propagation, affinity, k_means, soft_labels
+from tacit.parts.propagation import Propagation, affinity, k_means, soft_labels
 
 VECTORS = [[0, 0], [1, 0], [0, 2], [3, 3]]
 TARGETS = np.array([7, 7, 9, 4])

@@ -1,0 +1,94 @@
+"""Soft labels for a run: from an artifact, or made by its own backbone before it trains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tacit.data.loaders import Loader
+from tacit.data.softlabels import SoftLabels
+from tacit.errors import DataError
+from tacit.kernels.rows import Rows
+from tacit.parts.objectives import CatalogueSoftmax
+from tacit.parts.propagation import soft_labels
+from tacit.parts.samplers import Nothing
+from tacit.plan import Plan
+from tacit.schemes.desorec import SoftCandidates
+from tacit.schemes.scheme import Scheme
+from tacit.scoring import read_out
+from tacit.training.step import Step, evaluating
+
+
+def wants_labels(scheme: Scheme) -> bool:
+    """Whether the scheme is of soft labels and has none yet."""
+    return isinstance(scheme.sampler, SoftCandidates) and scheme.sampler.labels is None
+
+
+def with_labels(scheme: Scheme, labels: SoftLabels) -> Scheme:
+    """The scheme with these labels."""
+    assert isinstance(scheme.sampler, SoftCandidates)
+    return replace(scheme, sampler=replace(scheme.sampler, labels=labels))
+
+
+def with_saved_labels(scheme: Scheme, data: Any) -> Scheme:
+    """The scheme with the labels of the artifact that it names, if it names one.
+
+    `data`: fingerprints of the log, or of its parts. Raises `ArtifactError` for a folder without labels, and
+    `DataError` for those of another log.
+    """
+    sampler = scheme.sampler
+    if not isinstance(sampler, SoftCandidates) or sampler.file is None:
+        return scheme
+    labels = SoftLabels.load(Path(sampler.file))
+    if labels.fingerprint != fingerprint(data):
+        raise DataError(
+            f"{sampler.file}: these soft labels were made of another log, or of another part of it: make "
+            "them anew, or leave scheme.labels out"
+        )
+    return with_labels(scheme, labels)
+
+
+def fingerprint(data: Any) -> str:
+    """Of the log to train on, from the facts of a run."""
+    return str(data["train"] if isinstance(data, dict) else data)
+
+
+def base_scheme(scheme: Scheme) -> Scheme:
+    """What a backbone is trained by whose vectors tell which examples are alike: the catalogue's softmax."""
+    objective = CatalogueSoftmax(scheme.objective.temperature, scheme.objective.similarity)
+    return Scheme(Nothing(), objective)
+
+
+@torch.no_grad()
+def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:
+    """Labels of the training examples by the vectors that a trained step has for them."""
+    assert isinstance(plan.scheme.sampler, SoftCandidates)
+    rows, targets, vectors = [], [], []
+    with evaluating(step):
+        for batch in examples.epoch(0):
+            queries = read_out(step.backbone(batch), batch, step.scheme.objective.similarity).queries
+            rows.append(batch.rows.numpy())
+            targets.append(batch.targets.numpy())
+            vectors.append(queries.take() if isinstance(queries, Rows) else queries[:, 0])
+    row = np.concatenate(rows)
+    order = row.argsort()
+    found = soft_labels(
+        torch.cat(vectors)[torch.from_numpy(order)],
+        np.concatenate(targets)[order],
+        plan.scheme.sampler.made,
+        seed=plan.seed,
+    )
+    return found.placed(row[order], len(plan.train), fingerprint(plan.facts["data"]))
+
+
+def told(labels: SoftLabels) -> str:
+    """The report of labels in a sentence."""
+    report = labels.report()
+    return (
+        f"{int(report['examples']):,} examples, {100 * report['mass_on_target']:.1f} % of their mass on the "
+        f"target, {report['items']:.1f} other items each, {100 * report['without_support']:.1f} % without any"
+    )

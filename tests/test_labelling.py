@@ -1,0 +1,144 @@
+"""Soft labels in a run: made in one go, kept, taken from an artifact, and never of another log."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import tacit
+from helpers.sequences import ordered_log
+from helpers.tiny import batch_of, seeded
+from tacit import fitting
+from tacit.data.softlabels import SoftLabels
+from tacit.errors import ArtifactError, DataError, Interrupted, OptionError, RunFolderError
+from tacit.schemes.desorec import SoftCandidates
+from tacit.types import StepEnd
+
+CONFIG = tacit.GRU4RecConfig(dim=8, length=8, hidden=8)
+TRAINING = tacit.TrainingOptions(epochs=3, batch_size=8, patience=9)
+OPTIONS = {"clusters": 2, "neighbours": 6, "keep": 5}
+
+
+def trained(log=None, *, training=TRAINING, options=None, **more):
+    scheme = tacit.desorec(**OPTIONS, **(options or {}))
+    return tacit.fit(
+        ordered_log() if log is None else log, backbone=CONFIG, scheme=scheme, training=training, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return trained(out=tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_labels_are_made_in_one_go_and_kept_with_the_run(run):
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    assert labels.report()["examples"] > 0
+    assert run.config["scheme"]["use"] == "desorec"
+
+
+def test_they_are_of_the_training_part_alone(run):
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    log = ordered_log()
+    held = run.facts["split"]
+    assert held["kind"] == "validation"
+    assert len(labels) < len(log)
+    assert set(labels.items.tolist()) <= set(labels.targets[labels.targets >= 0].tolist())
+
+
+def test_every_training_example_but_the_first_of_a_user_has_labels(run):
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    assert (labels.targets >= 0).sum() == len(labels) - 30
+
+
+def test_what_was_made_is_said(caplog):
+    with caplog.at_level(logging.INFO, "tacit"):
+        trained()
+    assert "of their mass on the target" in caplog.text
+
+
+def test_saved_labels_give_the_same_run(run):
+    again = trained(options={"labels": str(run.folder / "soft-labels")})
+    for (name, first), (_, second) in zip(
+        run.backbone.state_dict().items(), again.backbone.state_dict().items(), strict=True
+    ):
+        assert torch.equal(first, second), name
+
+
+def test_labels_of_another_log_are_refused_with_the_mend(run):
+    with pytest.raises(DataError, match=r"made of another log.*make them anew"):
+        trained(ordered_log(seed=1), options={"labels": str(run.folder / "soft-labels")})
+
+
+def test_a_folder_without_labels_is_refused(tmp_path):
+    with pytest.raises(ArtifactError):
+        trained(options={"labels": str(tmp_path)})
+
+
+def test_damaged_labels_are_refused(run, tmp_path):
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    labels.save(tmp_path / "labels")
+    again = SoftLabels.load(tmp_path / "labels")
+    assert np.array_equal(again.values, labels.values)
+    file = tmp_path / "labels" / "labels.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ArtifactError):
+        SoftLabels.load(tmp_path / "labels")
+
+
+def test_pairs_have_soft_labels_too():
+    run = tacit.fit(
+        ordered_log(),
+        backbone=tacit.MFConfig(dim=8),
+        scheme=tacit.desorec(**OPTIONS),
+        training=tacit.TrainingOptions(epochs=2, batch_size=32),
+    )
+    assert np.isfinite(run.score([1], [2])).all()
+
+
+def test_a_scheme_without_labels_is_no_scheme_yet():
+    with pytest.raises(OptionError, match="no soft labels yet"):
+        SoftCandidates()(batch_of([0], [0]), seeded())
+
+
+@pytest.mark.parametrize("patience", [1, 5])
+def test_a_resumed_run_keeps_the_labels_that_it_made(run, tmp_path, monkeypatch, patience):
+    """The base is trained, then the search is cut: the labels are not made again."""
+    calls = []
+    made = fitting.labels_of
+
+    def counted(*arguments):
+        calls.append(1)
+        return made(*arguments)
+
+    monkeypatch.setattr(fitting, "labels_of", counted)
+
+    def killed(event):
+        if isinstance(event, StepEnd) and event.clock.step == 2 * patience:
+            raise Interrupted("killed", 9)
+
+    frequent = replace(TRAINING, checkpoint_every=1)
+    with pytest.raises(Interrupted):
+        trained(training=frequent, out=tmp_path / "run", callbacks=[killed])
+    again = trained(training=frequent, out=tmp_path / "run", resume=True)
+    assert calls == [1]
+    whole = run.backbone.state_dict()
+    for name, tensor in again.backbone.state_dict().items():
+        assert torch.equal(tensor, whole[name]), name
+
+
+def test_other_options_are_not_resumed(tmp_path):
+    frequent = replace(TRAINING, checkpoint_every=1)
+    with pytest.raises(Interrupted):
+        trained(training=frequent, out=tmp_path / "run", callbacks=[_interrupt])
+    with pytest.raises(RunFolderError, match="steps"):
+        trained(training=frequent, out=tmp_path / "run", resume=True, options={"steps": 3})
+
+
+def _interrupt(event):
+    if isinstance(event, StepEnd) and event.clock.step == 3:
+        raise Interrupted("killed", 9)

@@ -13,7 +13,9 @@ import tacit
 from helpers.sequences import ordered_log
 from helpers.tiny import batch_of, seeded
 from tacit import fitting
+from tacit.api import soft_labels
 from tacit.data.softlabels import SoftLabels
+from tacit.data.split import split
 from tacit.errors import ArtifactError, DataError, Interrupted, OptionError, RunFolderError
 from tacit.schemes.desorec import SoftCandidates
 from tacit.types import StepEnd
@@ -88,6 +90,24 @@ def test_damaged_labels_are_refused(run, tmp_path):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactError):
         SoftLabels.load(tmp_path / "labels")
+
+
+def test_runs_that_cannot_label_are_refused_with_the_mend(tmp_path):
+    parts = split(ordered_log(), "last")
+    held_out = tacit.fit(parts.train, backbone=CONFIG, training=TRAINING)
+    with pytest.raises(OptionError, match="train it with a validation file"):
+        soft_labels(held_out, parts.train)
+    refitted = tacit.fit(
+        parts.train, valid=parts.valid, backbone=CONFIG, training=replace(TRAINING, refit=True)
+    )
+    with pytest.raises(OptionError, match=r"training\.refit = false"):
+        soft_labels(refitted, parts.train)
+    other = tacit.fit(parts.train, valid=parts.valid, backbone=CONFIG, training=TRAINING)
+    with pytest.raises(DataError, match="another log"):
+        soft_labels(other, ordered_log(seed=1))
+    neumf = tacit.fit(parts.train, valid=parts.valid, backbone="neumf", training=TRAINING)
+    with pytest.raises(OptionError, match="no vectors"):
+        soft_labels(neumf, parts.train)
 
 
 def test_pairs_have_soft_labels_too():

@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
+from tacit.data.loaders import Loader, PairLoader
+from tacit.data.softlabels import SoftLabels
 from tacit.data.split import history_beside
-from tacit.errors import OptionError, RunFolderError
+from tacit.data.windows import SequenceLoader
+from tacit.errors import DataError, OptionError, RunFolderError
 from tacit.fitting import train as run_plan
 from tacit.gathering import DataOptions, read
 from tacit.judging import Evaluation, judge
+from tacit.labelling import labels_by
+from tacit.parts.propagation import Propagation
 from tacit.plan import Plan
 from tacit.planning import made
 from tacit.run import Run, described, load
@@ -21,9 +28,10 @@ from tacit.storage import MANIFEST, lock
 from tacit.training.checkpoint import refuse_differences
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import Callback
+from tacit.types import Callback, PairScorer
 
 _log = logging.getLogger("tacit")
+BATCH = 256  # examples encoded at once for soft labels
 RESUME = "go on with resume (--resume on the line)"
 OURS = (
     "log.jsonl",
@@ -169,3 +177,42 @@ def evaluate(
         references=references,
         keep_seen=keep_seen,
     )
+
+
+def soft_labels(
+    run: Run | str | Path, train: Any, *, options: Propagation | None = None, seed: int = 0
+) -> SoftLabels:
+    """Soft labels of the training examples of a run, by its own vectors, for the scheme `desorec`.
+
+    `train`: the log that the run was trained on, with a validation part of its own. `fit` makes labels by
+    itself where `desorec` is given none. Raises `DataError` for another log, and `OptionError` for a run
+    without vectors or one that was trained on its validation part too.
+    """
+    run = run if isinstance(run, Run) else load(run)
+    data = run.facts.get("data")
+    if not isinstance(data, dict):
+        raise OptionError(
+            "the validation part of this run was held out of its log, and which rows are left to label the "
+            "run does not say: train it with a validation file, or let fit make the labels by itself"
+        )
+    if run.config["training"]["refit"]:
+        raise OptionError(
+            "this run was trained on its validation part too, and its labels would know it: train it with "
+            "training.refit = false"
+        )
+    if isinstance(run.backbone, PairScorer):
+        name = type(run.backbone).__name__
+        raise OptionError(f"{name} scores pairs and has no vectors to compare: use a backbone that has")
+    sequences = run.backbone.reads == "sequences"
+    log = read(train, _columns(run, DataOptions()), collapse=not sequences)
+    if log.fingerprint() != data["train"]:
+        raise DataError("the run was trained on another log: give the one that it was trained on")
+    log = log.with_vocabulary(run.user_ids, run.item_ids)
+    if sequences:
+        backbone = run.backbone
+        examples: Loader = SequenceLoader.of(log, backbone.length, backbone.queries, BATCH, seed)
+    else:
+        examples = PairLoader.of(log, np.flatnonzero(log.yes), BATCH, seed)
+    made = options or Propagation()
+    found = labels_by(run.backbone, run.similarity, examples, len(log), made, seed)
+    return replace(found, fingerprint=data["train"])

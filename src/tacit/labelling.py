@@ -14,13 +14,14 @@ from tacit.data.softlabels import SoftLabels
 from tacit.errors import DataError
 from tacit.kernels.rows import Rows
 from tacit.parts.objectives import CatalogueSoftmax
-from tacit.parts.propagation import soft_labels
+from tacit.parts.propagation import Propagation, soft_labels
 from tacit.parts.samplers import Nothing
 from tacit.plan import Plan
 from tacit.schemes.desorec import SoftCandidates
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import read_out
 from tacit.training.step import Step, evaluating
+from tacit.types import Similarity
 
 
 def wants_labels(scheme: Scheme) -> bool:
@@ -63,14 +64,23 @@ def base_scheme(scheme: Scheme) -> Scheme:
     return Scheme(Nothing(), objective)
 
 
-@torch.no_grad()
 def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:
-    """Labels of the training examples by the vectors that a trained step has for them."""
+    """Labels of the training examples of a plan by the vectors that a trained step has for them."""
     assert isinstance(plan.scheme.sampler, SoftCandidates)
+    similarity, made = step.scheme.objective.similarity, plan.scheme.sampler.made
+    found = labels_by(step.backbone, similarity, examples, len(plan.train), made, plan.seed)
+    return replace(found, fingerprint=fingerprint(plan.facts["data"]))
+
+
+@torch.no_grad()
+def labels_by(
+    backbone: Any, similarity: Similarity, examples: Loader, n_rows: int, made: Propagation, seed: int
+) -> SoftLabels:
+    """Labels of the examples of one epoch, for the rows of their log; each example once."""
     rows, targets, vectors = [], [], []
-    with evaluating(step):
+    with evaluating(backbone):
         for batch in examples.epoch(0):
-            queries = read_out(step.backbone(batch), batch, step.scheme.objective.similarity).queries
+            queries = read_out(backbone(batch), batch, similarity).queries
             rows.append(batch.rows.numpy())
             targets.append(batch.targets.numpy())
             vectors.append(queries.take() if isinstance(queries, Rows) else queries[:, 0])
@@ -79,10 +89,10 @@ def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:
     found = soft_labels(
         torch.cat(vectors)[torch.from_numpy(order)],
         np.concatenate(targets)[order],
-        plan.scheme.sampler.made,
-        seed=plan.seed,
+        made,
+        seed=seed,
     )
-    return found.placed(row[order], len(plan.train), fingerprint(plan.facts["data"]))
+    return found.placed(row[order], n_rows, "")
 
 
 def told(labels: SoftLabels) -> str:

@@ -39,7 +39,7 @@ from tacit.storage import (
     write_artifact,
     write_bytes,
 )
-from tacit.types import CSR, PairScorer, Queries, Sequences
+from tacit.types import CSR, PairScorer, Queries, Sequences, Similarity
 
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs
@@ -54,7 +54,7 @@ class Run:
     """A trained recommender with its ids, its evidence and its configuration."""
 
     backbone: Any
-    similarity: str
+    similarity: Similarity
     user_ids: Vocabulary
     item_ids: Vocabulary
     evidence: Evidence

@@ -32,8 +32,8 @@ def soft_labels(
 ) -> None:
     """Make soft labels of a log, for the scheme desorec.
 
-    --set scheme.labels=FOLDER takes them. Examples that a trained run finds alike lend each other their targets. fit makes labels by itself where it
-    is given none.
+    --set scheme.labels=FOLDER takes them. Examples that a trained run finds alike lend each other their
+    targets. fit makes labels by itself where it is given none.
     """
     from tacit.api import soft_labels as made
     from tacit.parts.choices import check_choice

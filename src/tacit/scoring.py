@@ -114,9 +114,9 @@ def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Obj
     encoded = read_out(encoded, batch, objective.similarity)
     against = _against_shared if candidates.shared else _against_own
     scores = against(encoded, candidates, objective)
+    rest = _rest(encoded, candidates.read[0], objective, scores[:, 0]) if objective.catalogue else None
     if encoded.query_bias is not None:
         scores = scores + encoded.query_bias[:, None] / objective.temperature
-    rest = _rest(encoded, candidates.read[0], objective) if objective.catalogue else None
     return _scored(scores, candidates, batch, rest)
 
 
@@ -172,13 +172,14 @@ def _against_shared(encoded: Encoded, candidates: Candidates, objective: Objecti
     return scores + biases / objective.temperature
 
 
-def _rest(encoded: Encoded, targets: Tensor, objective: Objective) -> Tensor:
+def _rest(encoded: Encoded, targets: Tensor, objective: Objective, own: Tensor) -> Tensor:
     queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
     table, bias = encoded.items.table(), encoded.items.bias(None)
     if objective.similarity == "cosine":
         queries, table = normalize(queries, dim=-1), normalize(table, dim=-1)
     bias = None if bias is None else bias / objective.temperature
-    rest = log_rest(queries / objective.temperature, table, bias, targets)
+    anticipated = own if getattr(objective, "mean_softmax", False) else None
+    rest = log_rest(queries / objective.temperature, table, bias, targets, own=anticipated)
     if encoded.query_bias is not None:
         rest = rest + encoded.query_bias / objective.temperature
     return rest

@@ -390,7 +390,8 @@ class Transform(Part, Protocol):
 class Objective(Part, Protocol):
     """From scored candidates to a loss per example.
 
-    One that also has `one_target = True` says that it does not read the labels of candidates.
+    One that also has `one_target = True` says that it does not read the labels of candidates; one with
+    `mean_softmax = True`, that its loss is softplus(log_rest - s+): the kernel then forms the gradient early.
     """
 
     catalogue: ClassVar[bool]  # wants Scored.log_rest

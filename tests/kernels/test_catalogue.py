@@ -88,3 +88,53 @@ def test_blocked_runs_give_the_same_bits(monkeypatch):
         tensors, targets = inputs()
         runs.append(gradients(log_rest(*tensors, targets, dense=False), tensors))
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def softmax_loss(tensors, targets, weights, *, anticipated):
+    queries, table, bias = tensors
+    own = (queries * table[targets]).sum(1) + bias[targets]
+    rest = log_rest(*tensors, targets, dense=False, own=own if anticipated else None)
+    return (weights * torch.nn.functional.softplus(rest - own)).sum()
+
+
+@pytest.mark.parametrize("entries", [1, 22, 50, 10_000])
+@pytest.mark.parametrize("even", [True, False], ids=["mean", "weighted"])
+def test_a_gradient_formed_early_is_the_gradient(monkeypatch, entries, even):
+    """Scaled where the loss is a mean, and computed anew where the examples weigh differently."""
+    monkeypatch.setattr(catalogue, "ENTRIES", entries)
+    monkeypatch.setattr(catalogue, "NARROWEST", 1)
+    tensors, targets = inputs()
+    weights = torch.full((7,), 0.3, dtype=torch.float64) if even else torch.linspace(0, 1, 7).double()
+    losses = [softmax_loss(tensors, targets, weights, anticipated=early) for early in (True, False)]
+    torch.testing.assert_close(losses[0], losses[1], rtol=0, atol=1e-12)
+    for a, b in zip(*(torch.autograd.grad(loss, tensors) for loss in losses), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_a_gradient_formed_early_needs_no_biases():
+    (queries, table, _), targets = inputs()
+    found = []
+    for own in ((queries * table[targets]).sum(1), None):
+        rest = log_rest(queries, table, None, targets, dense=False, own=own)
+        score = (queries * table[targets]).sum(1)
+        found.append(torch.autograd.grad(torch.nn.functional.softplus(rest - score).mean(), (queries, table)))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_targets_that_are_certain_give_no_gradient():
+    queries, table = torch.full((2, 1), 60.0).requires_grad_(), torch.tensor([[60.0], [-60.0], [-60.0]])
+    targets = torch.tensor([0, 0])
+    own = (queries * table[targets]).sum(1)
+    rest = log_rest(queries, table, None, targets, dense=False, own=own)
+    torch.nn.functional.softplus(rest - own).mean().backward()
+    assert queries.grad.tolist() == [[0.0], [0.0]]
+
+
+def test_without_gradients_only_the_value_is_made():
+    (queries, table, bias), targets = inputs()
+    with torch.no_grad():
+        own = (queries * table[targets]).sum(1)
+        early = log_rest(queries, table, bias, targets, dense=False, own=own)
+        late = log_rest(queries, table, bias, targets, dense=False)
+    torch.testing.assert_close(early, late)

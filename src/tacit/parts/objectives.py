@@ -187,6 +187,7 @@ class CatalogueSoftmax:
     slot: ClassVar[Slot] = "objective"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
     catalogue: ClassVar[bool] = True
+    mean_softmax: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check(self)

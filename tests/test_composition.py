@@ -35,6 +35,7 @@ from tacit.schemes.remi import InterestAware, REMIScheme, RoutingVariance
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.directau import Uniformity
 from tacit.schemes.rivals.dns import DNSScheme
+from tacit.schemes.rivals.gbce import GBCEScheme
 from tacit.schemes.scheme import Scheme
 
 DATA = random_data(0)
@@ -72,6 +73,7 @@ SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoi
     "dli-reverse": DLIScheme(loss="reverse"),
     "remi": REMIScheme(routing=0.0, negatives=8),
     "desorec": Softly(),
+    "gbce": GBCEScheme(negatives=8),
 }
 FORMS: dict[str, Any] = {
     "graph-filter": DLIScheme(criterion="graph-filter"),
@@ -132,6 +134,7 @@ WITHOUT_VECTORS: dict[str, Any] = {  # for a backbone that scores pairs
     "idl-ig": IDLIGScheme(l2=0.0),
     "t-ce": SCHEMES["t-ce"],
     "r-ce": SCHEMES["r-ce"],
+    "gbce": SCHEMES["gbce"],
 }
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tacit.schemes.rivals.contrastive import bsl, ccl, label_smoothing
     from tacit.schemes.rivals.directau import directau
     from tacit.schemes.rivals.dns import dns
+    from tacit.schemes.rivals.gbce import gbce
     from tacit.schemes.scheme import Scheme
     from tacit.training.optimizers import OptimizerOptions
     from tacit.training.options import TrainingOptions
@@ -70,6 +71,7 @@ _HOME = {
     "dns": "tacit.schemes.rivals.dns",
     "evaluate": "tacit.api",
     "fit": "tacit.api",
+    "gbce": "tacit.schemes.rivals.gbce",
     "idl": "tacit.schemes.idl",
     "idl_ig": "tacit.presets",
     "label_smoothing": "tacit.schemes.rivals.contrastive",
@@ -116,6 +118,7 @@ __all__ = [
     "dns",
     "evaluate",
     "fit",
+    "gbce",
     "idl",
     "idl_ig",
     "label_smoothing",

@@ -111,6 +111,7 @@ KIN = {  # whose training options a scheme without a row of its own takes
     "t-ce": "bce",
     "r-ce": "bce",
     "dns": "bpr",
+    "gbce": "bce",
     "ccl": "sampled-softmax",
     "bsl": "sampled-softmax",
     "label-smoothing": "sampled-softmax",

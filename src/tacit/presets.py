@@ -30,6 +30,7 @@ from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
 from tacit.schemes.rivals.dns import DNSScheme
+from tacit.schemes.rivals.gbce import GBCEScheme
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Similarity
 
@@ -104,6 +105,7 @@ SchemePreset = (
     | CCLScheme
     | BSLScheme
     | SmoothedScheme
+    | GBCEScheme
 )
 
 

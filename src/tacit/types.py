@@ -464,13 +464,14 @@ class Vectors:
 class SequenceEncoder(Protocol):
     """What a backbone adds that reads sequences: vectors for any history, of people known or not.
 
-    `length`: events of a history that it reads, the newest. `queries`: whether each position of a sequence is
-    a training query, or the last one only; only what sees no later events may read them all. All else is as
-    in `Backbone`, but that there are no user vectors: those of `vectors` have no rows.
+    `length`: events of a history that it reads, the newest. `queries`: whether all positions of a window are
+    training queries (only for what sees no later events), every one in a window of its own ("last"), or that
+    of the newest event alone. All else is as in `Backbone`, but that there are no user vectors: those of
+    `vectors` have no rows.
     """
 
     length: int
-    queries: Literal["all", "last"]
+    queries: Literal["all", "last", "newest"]
 
     def encode(self, history: History) -> Encoded:
         """One query for each position asked for."""

@@ -30,6 +30,7 @@ from tacit.schemes.remi import InterestAware
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
 from tacit.schemes.rivals.directau import Alignment, Uniformity
+from tacit.schemes.rivals.gbce import CalibratedBCE
 from tacit.scoring import LocalItems
 
 
@@ -231,6 +232,10 @@ class TestBilateralSoftmax(ObjectiveContract):
 class TestSmoothedSoftmax(ObjectiveContract):
     part = SmoothedSoftmax()
     pushes_all = False
+
+
+class TestCalibratedBCE(CandidateObjectiveContract):
+    part = CalibratedBCE()
 
 
 class TestAlignment(ObjectiveContract):

@@ -84,6 +84,14 @@ def test_last_positions_read_what_was_before_them():
     assert found == [([1], 2), ([1, 2], 3), ([2, 3], 4), ([7], 8)]
 
 
+@given(COUNTS, st.integers(1, 6))
+def test_the_newest_event_alone_is_a_target_once_a_user(counts, length):
+    windows, indptr = Windows.of(bounds(counts), length, "newest"), bounds(counts)
+    ends = [int(indptr[user + 1]) for user, count in enumerate(counts) if count > 1]
+    assert windows.stops.tolist() == ends
+    assert windows.firsts.tolist() == [end - 1 for end in ends]
+
+
 def test_a_repeat_is_a_target_like_another():
     log = log_of([[4, 4, 4]])
     (batch,) = SequenceLoader.of(log, 5, "all", 4, 0).epoch(0)

@@ -26,10 +26,30 @@ from tacit.schemes.rivals.contrastive import (
 )
 from tacit.schemes.rivals.directau import Alignment, Uniformity, directau, uniformity
 from tacit.schemes.rivals.dns import dns
+from tacit.schemes.rivals.gbce import CalibratedBCE, gbce
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import TableItems
 from tacit.training.step import Step
 from tacit.types import Candidates, Clock, Encoded, Scored
+
+
+def test_the_calibrated_weight_of_a_target():
+    for items, candidates, wanted in ((11, 3, 0.475), (3417, 256, 0.306206), (3, 5, 1.0)):
+        found = CalibratedBCE(0.75, _n_items=items).weight(torch.tensor([candidates]))
+        assert found.item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_without_calibration_it_is_bce():
+    scored = scored_of(torch.randn(4, 6, generator=seeded(), dtype=torch.float64))
+    ours, plain = CalibratedBCE(0.0, _n_items=20)(scored), BCE()(scored)
+    torch.testing.assert_close(ours.labelled, plain.labelled)
+    torch.testing.assert_close(ours.unlabelled, plain.unlabelled)
+
+
+def test_a_calibration_is_a_share():
+    with pytest.raises(OptionError, match="calibration"):
+        gbce(calibration=1.5)
+
 
 LATE = Clock(1000, 10, 50, 100)
 
@@ -51,11 +71,12 @@ def one_sided(scores: list[float], labels: list[float]):
         (BilateralSoftmax(0.2, 1.1), row(3.0, 1.0, -0.5, 1.5), -0.739547),
         (SmoothedSoftmax(1.0, 0.1), row(2.0, 1.0, -1.0, 0.5), 0.632682),
         (Alignment(), row(0.99), 0.02),
+        (CalibratedBCE(0.75, _n_items=11), row(2.0, 1.0, -1.0, 0.5), 0.665223),
     ],
-    ids=["ccl", "bsl", "label smoothing", "alignment"],
+    ids=["ccl", "bsl", "label smoothing", "alignment", "gbce"],
 )
 def test_loss_of_the_worked_example(objective, scored, wanted):
-    assert objective(scored).labelled.item() == pytest.approx(wanted, abs=1e-6)
+    assert sum(part.item() for _, part in objective(scored).items()) == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class ComiRecSAConfig:
     positions: bool = True  # whether the attention knows the place of an event
     scale: Scale = 0.1  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
-    queries: ClassVar[Literal["last"]] = "last"
+    queries: Literal["last", "newest"] = "last"  # trained: every position in turn, or the newest alone
 
     def __post_init__(self) -> None:
         _check(self)
@@ -53,7 +53,6 @@ class _Interests(nn.Module):
     """What both forms share: the item table, how they are read, served and taken over."""
 
     reads: ClassVar[Literal["sequences"]] = "sequences"
-    queries: ClassVar[Literal["last"]] = "last"
 
     def __init__(
         self,
@@ -64,7 +63,7 @@ class _Interests(nn.Module):
     ) -> None:
         super().__init__()
         self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
-        self.length, self.interests = options.length, options.interests
+        self.length, self.interests, self.queries = options.length, options.interests, options.queries
         self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
 
     def forward(self, batch: Batch) -> Encoded:
@@ -132,7 +131,7 @@ class ComiRecDRConfig:
     attached: bool = False  # whether gradients reach the coefficients, as a regulariser of routing needs
     scale: Scale = 0.1  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
-    queries: ClassVar[Literal["last"]] = "last"
+    queries: Literal["last", "newest"] = "last"  # trained: every position in turn, or the newest alone
 
     def __post_init__(self) -> None:
         _check(self)

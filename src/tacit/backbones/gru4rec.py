@@ -31,7 +31,7 @@ class GRU4RecConfig:
     dropout: float = 0.2  # share of the values of item vectors that a training step leaves out
     bias: bool = True  # in the gates
     tied: bool = True  # one table of items for reading and for scoring; else one each, the second with biases
-    queries: Literal["all", "last"] = "all"  # positions of a sequence that are trained
+    queries: Literal["all", "last", "newest"] = "all"  # positions of a sequence that are trained
     scale: Scale = 0.05  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
 

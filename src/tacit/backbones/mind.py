@@ -34,7 +34,7 @@ class MINDConfig:
     relu: bool = False  # a layer with ReLU after the routing
     scale: Scale = 0.1  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
-    queries: ClassVar[Literal["last"]] = "last"
+    queries: Literal["last", "newest"] = "last"  # trained: every position in turn, or the newest alone
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -64,13 +64,12 @@ class MIND(nn.Module):
     """
 
     reads: ClassVar[Literal["sequences"]] = "sequences"
-    queries: ClassVar[Literal["last"]] = "last"
 
     def __init__(self, n_users: int, n_items: int, options: MINDConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
         self.length, self.interests, self.options = options.length, options.interests, options
-        self.attached = options.attached
+        self.attached, self.queries = options.attached, options.queries
         self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
         self.bilinear = nn.Parameter(initial_table(self.dim, self.dim, "xavier", generator))
         self.register_buffer("start", torch.randn(self.length, self.interests, generator=generator))

@@ -32,7 +32,7 @@ class SASRecConfig:
     dropout: float = 0.2  # share of hidden values that a training step leaves out
     norm: Literal["pre", "post"] = "pre"  # normalise what enters a part of a block, or what comes out of it
     activation: Literal["gelu", "relu"] = "gelu"  # of the feed-forward layer
-    queries: Literal["all", "last"] = "all"  # positions of a sequence that are trained
+    queries: Literal["all", "last", "newest"] = "all"  # positions of a sequence that are trained
     scale: Scale = 0.02  # standard deviation of initial embeddings and weights, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
 

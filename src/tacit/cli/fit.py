@@ -34,8 +34,9 @@ def fit(
         str | None,
         typer.Option(
             help="bpr, bce, sampled-softmax, softmax; directspec, directspec-plus, dli, idl, idl-ig, remi, "
-            "desorec; t-ce, r-ce, dns, directau, ccl, bsl, label-smoothing; or mypackage.module:MyScheme. "
-            "By default sampled-softmax, with lightgcn bpr, with neumf bce, with sasrec, gru4rec softmax."
+            "desorec; t-ce, r-ce, dns, directau, ccl, bsl, gbce, label-smoothing; or "
+            "mypackage.module:MyScheme. By default sampled-softmax, with lightgcn bpr, with neumf bce, with "
+            "sasrec, gru4rec softmax."
         ),
     ] = None,
     config: shared.ConfigFile = None,

@@ -14,7 +14,7 @@ from tacit.data.loaders import SHUFFLE, Owners
 from tacit.kernels.sampling import derived_key
 from tacit.types import Batch, History
 
-Queries = Literal["all", "last"]
+Queries = Literal["all", "last", "newest"]
 
 
 @runtime_checkable
@@ -44,15 +44,19 @@ class Windows:
 
     @staticmethod
     def of(indptr: Int64[np.ndarray, "users_plus_one"], length: int, queries: Queries) -> Windows:
-        """Every event but a user's first is a target once.
+        """Every event but a user's first is a target once; under "newest" the last one alone.
 
-        "all": windows of up to `length` targets side by side, the newest full. "last": one window for each
+        "all": windows of up to `length` targets side by side, the newest full. Else one window for each
         target, which reads the `length` events before it.
         """
         counts = np.diff(indptr)
-        if queries == "last":
+        if queries != "all":
             begins = np.repeat(indptr[:-1], counts)
             targets = np.flatnonzero(np.arange(len(begins)) > begins)
+            if queries == "newest":
+                targets = targets[
+                    np.append(begins[targets][1:] != begins[targets][:-1], True)[: len(targets)]
+                ]
             return Windows(np.maximum(begins[targets], targets - length), targets, targets + 1)
         number = -(-np.maximum(counts - 1, 0) // length)
         begins, ends = np.repeat(indptr[:-1], number), np.repeat(indptr[1:], number)

@@ -20,6 +20,7 @@ from tacit.data.loaders import Loader, PairLoader
 from tacit.data.softlabels import SoftLabels
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, SchemeError
+from tacit.interests import InterestTrace
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
@@ -231,6 +232,7 @@ def _traces(
     """What watches embeddings and beliefs, where options ask for it."""
     asked = {
         "training.spectrum": (plan.spectrum, "tacit.spectra.SpectrumTrace"),
+        "training.interests": (plan.interests, "tacit.interests.InterestTrace"),
         "training.audit": (plan.audit, "tacit.beliefs.BeliefTrace"),
     }
     for option, (every, callback) in asked.items():
@@ -243,6 +245,11 @@ def _traces(
         raise OptionError(
             f"training.spectrum follows users and items, and {type(step.backbone).__name__} has no vectors "
             "of both: leave it out"
+        )
+    if plan.interests is not None and step.backbone.interests == 1:
+        raise OptionError(
+            f"training.interests follows several interests, and {type(step.backbone).__name__} gives one "
+            "vector: leave it out, or use comirec-sa, comirec-dr or mind"
         )
     if plan.audit is not None and plan.sequences:
         raise OptionError(
@@ -257,6 +264,8 @@ def _traces(
     found: list[Callback] = []
     if plan.spectrum is not None and log is not None:
         found.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
+    if plan.interests is not None and log is not None and evidence.events is not None:
+        found.append(InterestTrace(evidence.events, every=plan.interests, log=log.write))
     if plan.audit is not None and folder is not None:
         ids = data.user_ids, data.item_ids
         found.append(BeliefTrace(evidence, *ids, folder=folder / "beliefs", every=plan.audit, seed=plan.seed))

@@ -42,6 +42,7 @@ class Plan:
     meta: float
     checkpoint_every: int
     spectrum: int | None
+    interests: int | None
     audit: int | None
     seed: int
     config: dict[str, Any]

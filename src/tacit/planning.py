@@ -134,6 +134,7 @@ def made(
         meta=meta,
         checkpoint_every=training.checkpoint_every,
         spectrum=training.spectrum,
+        interests=training.interests,
         audit=training.audit,
         seed=seed,
         config=recorded,

@@ -13,7 +13,18 @@ from typing import Any
 
 import typer
 
-from tacit.cli import beliefs, data, evaluate, fit, output, recommend, shared, soft_labels, spectrum
+from tacit.cli import (
+    beliefs,
+    data,
+    evaluate,
+    fit,
+    interests,
+    output,
+    recommend,
+    shared,
+    soft_labels,
+    spectrum,
+)
 from tacit.errors import Interrupted, TacitError, UserError
 
 FINE, OURS, MISTAKE, SIGNAL = 0, 1, 2, 128
@@ -35,6 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("spectrum")(spectrum.spectrum)
 app.command("soft-labels")(soft_labels.soft_labels)
+app.command("interests")(interests.interests)
 app.command("beliefs")(beliefs.beliefs)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from tacit.data.loaders import SHUFFLE, Owners
 from tacit.kernels.sampling import derived_key
-from tacit.types import Batch, History
+from tacit.types import Batch, History, Sequences
 
 Queries = Literal["all", "last", "newest"]
 
@@ -184,3 +184,15 @@ class SequenceLoader:
             weights=ones if self.weights is None else self.weights[target],
             history=history,
         )
+
+
+def read_at_end(events: Sequences) -> History:
+    """Sequences of at least one event each, right-padded, read at their last."""
+    lengths = torch.from_numpy(events.lengths())
+    width = int(lengths.max())
+    rows, items = events.flat()
+    starts = lengths.cumsum(0) - lengths
+    padded = torch.zeros(len(events), width, dtype=torch.int64)
+    row = torch.from_numpy(rows)
+    padded[row, torch.arange(len(row)) - starts[row]] = torch.from_numpy(items.astype(np.int64))
+    return History(padded, lengths, torch.arange(len(events)) * width + lengths - 1)

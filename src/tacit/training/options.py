@@ -24,6 +24,7 @@ class TrainingOptions:
     checkpoint_every: int = 1000  # steps from one checkpoint to the next; at least one every 30 s
     meta: float | None = None  # share of the examples held out for meta batches; nothing: .1 where needed
     spectrum: int | None = None  # epochs from one diagnosis of the embeddings in the log to the next
+    interests: int | None = None  # epochs from one diagnosis of several interests in the log to the next
     audit: int | None = None  # epochs from one audit of what a scheme takes for false negatives to the next
     clip: float | None = None  # bound of the joint Euclidean norm of all gradients of a step; None: no bound
 
@@ -35,6 +36,7 @@ class TrainingOptions:
             "validate_every",
             "checkpoint_every",
             "spectrum",
+            "interests",
             "audit",
         ):
             value = getattr(self, name)

@@ -1,0 +1,54 @@
+"""Whether several interests of one history are several, and hang on more than one event each."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from tacit.types import Encoded, Routing
+
+
+def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"]) -> dict[str, Any]:
+    """Figures of the interests of Q histories; those not in use, and histories of one event, do not count.
+
+    `events`: mean over interests of 1 / sum a^2, a the routing over events scaled to sum 1: how many events
+    an interest is made of; `strongest`: mean of the largest a. Both NaN without routing. `cosine`: mean over
+    pairs of interests of one history. `served`: share of the targets that each interest scores highest;
+    `used`: exp of their entropy, how many interests serve.
+    """
+    queries = encoded.queries
+    assert isinstance(queries, Tensor)
+    active = torch.ones(queries.shape[:2], dtype=torch.bool) if encoded.active is None else encoded.active
+    events, strongest = (math.nan, math.nan) if encoded.routing is None else _routing(encoded.routing, active)
+    scores = torch.einsum("qkd,qd->qk", queries, encoded.items.rows(targets)).masked_fill(~active, -torch.inf)
+    served = torch.bincount(scores.argmax(1), minlength=queries.shape[1]).double() / max(len(queries), 1)
+    some = served[served > 0]
+    return {
+        "events": events,
+        "strongest": strongest,
+        "cosine": _cosine(queries, active),
+        "served": served.tolist(),
+        "used": float(torch.exp(-(some * some.log()).sum())),
+    }
+
+
+def _routing(routing: Routing, active: Bool[Tensor, "Q K"]) -> tuple[float, float]:
+    several = routing.mask.sum(1) > 1
+    counted = (active & several[:, None]) & (routing.weights.sum(2) > 0)
+    shares = routing.weights[counted]
+    shares = shares / shares.sum(1, keepdim=True)
+    if not len(shares):
+        return math.nan, math.nan
+    return float(shares.square().sum(1).reciprocal().mean()), float(shares.amax(1).mean())
+
+
+def _cosine(queries: Float[Tensor, "Q K d"], active: Bool[Tensor, "Q K"]) -> float:
+    unit = normalize(queries, dim=2)
+    products = unit @ unit.transpose(1, 2)
+    pairs = (active[:, :, None] & active[:, None]).triu(1)
+    return float(products[pairs].mean()) if bool(pairs.any()) else math.nan

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from tacit.beliefs import BeliefTrace, judging
-from tacit.data.evidence import Evidence
+from tacit.beliefs import BeliefTrace
 from tacit.data.interactions import Interactions
 from tacit.data.loaders import Loader, PairLoader
 from tacit.data.softlabels import SoftLabels
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, SchemeError
-from tacit.interests import InterestTrace
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
@@ -28,7 +26,6 @@ from tacit.labelling import base_scheme, labels_of, told, wants_labels, with_lab
 from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
-from tacit.spectra import SpectrumTrace
 from tacit.storage import MANIFEST, read_json
 from tacit.training.alarms import Alarms
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
@@ -43,8 +40,9 @@ from tacit.training.checkpoint import (
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import Callback, CandidateObjective, PairScorer
+from tacit.types import Callback, CandidateObjective
 from tacit.validating import validator
+from tacit.watching import traces
 
 BASE, SEARCH, REFIT = "0-base", "1-search", "2-refit"
 LABELS = "soft-labels"  # folder within that of a run
@@ -184,7 +182,7 @@ def _phase(
         unsaid = {"config": plan.unsaid}
         position, ended = restore(saved, step, optimizer, stateful, facts, unsaid=unsaid)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
-    watching += [Alarms(), *_traces(plan, step, data, evidence, folder, log)]
+    watching += [Alarms(), *traces(plan, step, data, evidence, folder, log)]
     if progress:
         watching.append(Progress(phase[2:], stopping) if search else Progress("refit"))
     keeper = None
@@ -219,57 +217,6 @@ def _phase(
     if not progress:
         _log.info("%s: %s", phase[2:], reason)
     return step, stopping
-
-
-def _traces(
-    plan: Plan,
-    step: Step,
-    data: Interactions,
-    evidence: Evidence,
-    folder: Path | None,
-    log: JsonLog | None,
-) -> list[Callback]:
-    """What watches embeddings and beliefs, where options ask for it."""
-    asked = {
-        "training.spectrum": (plan.spectrum, "tacit.spectra.SpectrumTrace"),
-        "training.interests": (plan.interests, "tacit.interests.InterestTrace"),
-        "training.audit": (plan.audit, "tacit.beliefs.BeliefTrace"),
-    }
-    for option, (every, callback) in asked.items():
-        if every is not None and folder is None:
-            raise OptionError(
-                f"{option} writes into the run folder: give one with out, or pass a {callback} among the "
-                "callbacks"
-            )
-    if plan.spectrum is not None and (plan.sequences or isinstance(step.backbone, PairScorer)):
-        raise OptionError(
-            f"training.spectrum follows users and items, and {type(step.backbone).__name__} has no vectors "
-            "of both: leave it out"
-        )
-    if plan.interests is not None and step.backbone.interests == 1:
-        raise OptionError(
-            f"training.interests follows several interests, and {type(step.backbone).__name__} gives one "
-            "vector: leave it out, or use comirec-sa, comirec-dr or mind"
-        )
-    if plan.audit is not None and plan.sequences:
-        raise OptionError(
-            "training.audit asks about pairs of users and items, and this backbone reads sequences: leave it "
-            "out, or use mf or lightgcn"
-        )
-    if plan.audit is not None and not judging(step.scheme):
-        raise OptionError(
-            "training.audit follows whom a scheme takes for a false negative, and this one has no refiner "
-            "that judges unlabelled items: leave it out, or use dli or idl"
-        )
-    found: list[Callback] = []
-    if plan.spectrum is not None and log is not None:
-        found.append(SpectrumTrace(evidence.positives, every=plan.spectrum, log=log.write))
-    if plan.interests is not None and log is not None and evidence.events is not None:
-        found.append(InterestTrace(evidence.events, every=plan.interests, log=log.write))
-    if plan.audit is not None and folder is not None:
-        ids = data.user_ids, data.item_ids
-        found.append(BeliefTrace(evidence, *ids, folder=folder / "beliefs", every=plan.audit, seed=plan.seed))
-    return found
 
 
 def _check_size(backbone: Any, data: Interactions) -> None:

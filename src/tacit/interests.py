@@ -82,13 +82,13 @@ def collapses(found: dict[str, Any]) -> dict[str, str]:
         )
     if cosine > ALIKE:
         said["cosine"] = (
-            f"the interests of one history are nearly the same (mean cosine {cosine:.2f}): lower the strength "
-            "of routing regularisation, or use fewer interests"
+            f"the interests of one history are nearly the same (mean cosine {cosine:.2f}): lower the "
+            "strength of routing regularisation, or use fewer interests"
         )
     if most > ALONE:
         said["served"] = (
-            f"one interest serves {100 * most:.0f} % of the targets: use fewer interests, or a backbone of one "
-            "vector"
+            f"one interest serves {100 * most:.0f} % of the targets: use fewer interests, or a backbone of "
+            "one vector"
         )
     return said
 

@@ -44,3 +44,16 @@ def test_noes_that_are_only_masked_are_told(scheme: Scheme) -> None:
 )
 def test_noes_that_are_learnt_from_are_no_remark(scheme: Scheme) -> None:
     assert not list(remarks(log(False, 2), scheme))
+
+
+def test_noes_are_no_part_of_a_sequence() -> None:
+    (told,) = list(remarks(log(False, 2), tacit.bce(), sequences=True))[1:]
+    assert "no part of a sequence" in told
+    drawn = list(remarks(log(False, 2), tacit.bce(draw="explicit"), sequences=True))
+    assert not any("sequence;" in sentence for sentence in drawn)
+
+
+def test_an_order_that_no_column_tells_is_said() -> None:
+    (told,) = remarks(log(False, 0), tacit.bce(), sequences=True)
+    assert "neither times nor positions" in told
+    assert list(remarks(log(False, 0), tacit.bce())) == []

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tacit.api import evaluate, fit
+    from tacit.api import evaluate, fit, soft_labels
     from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
     from tacit.backbones.gru4rec import GRU4RecConfig
     from tacit.backbones.lightgcn import LightGCNConfig
@@ -80,6 +80,7 @@ _HOME = {
     "remi": "tacit.schemes.remi",
     "sampled_softmax": "tacit.schemes.plain",
     "simulate": "tacit.data.synthetic",
+    "soft_labels": "tacit.api",
     "softmax": "tacit.schemes.plain",
     "split": "tacit.data.split",
     "t_ce": "tacit.schemes.rivals.adt",
@@ -127,6 +128,7 @@ __all__ = [
     "remi",
     "sampled_softmax",
     "simulate",
+    "soft_labels",
     "softmax",
     "split",
     "t_ce",

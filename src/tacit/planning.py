@@ -65,7 +65,7 @@ def made(
     shown = options.impressions is not None
     for remark in remarks(material.whole, built, impressions=shown, sequences=sequences):
         _log.info("%s", remark)
-    name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole)
+    name = optimizer.use if optimizer.use != "auto" else _by_size(table.optimizer, material.whole, sequences)
     own_rate = optimizer.use not in ("auto", table.optimizer)
     rate = optimizer.rate or (RATES[name] if own_rate else table.rate)
     if optimizer.rate is None and own_rate:
@@ -144,9 +144,9 @@ def made(
     )
 
 
-def _by_size(name: str, data: Interactions) -> str:
+def _by_size(name: str, data: Interactions, sequences: bool) -> str:
     """The table's optimiser; for tables of many rows the Adam that leaves untouched rows alone."""
-    rows = max(data.n_users, data.n_items)
+    rows = data.n_items if sequences else max(data.n_users, data.n_items)
     if name != "adam" or rows <= DENSE_ROWS:
         return name
     _log.info("lazy-adam instead of adam: a table has %d rows, and a step touches few of them", rows)

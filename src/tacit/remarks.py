@@ -31,7 +31,12 @@ def remarks(
             "ranking say nothing; for ratings set data.threshold"
         )
     noes = len(log.noes.indices)
-    if noes and not _learns_noes(scheme):
+    if noes and sequences and not _draws_noes(scheme):
+        yield (
+            f"{noes:,} explicit noes are masked but not learnt from: they are no part of a sequence; with "
+            'draw = "explicit", where the scheme has it, they are its candidates'
+        )
+    elif noes and not sequences and not _learns_noes(scheme):
         yield (
             f"{noes:,} explicit noes are masked but not learnt from: {type(scheme.objective).__name__} has "
             'no loss for a no; use bce, idl or dli, or draw = "explicit" where the scheme has it'
@@ -45,8 +50,11 @@ def remarks(
 
 
 def _learns_noes(scheme: Scheme) -> bool:
-    explicit = any(isinstance(sampler, Explicit) for sampler in _drawn(scheme))
-    return explicit or isinstance(scheme.objective, CandidateObjective)
+    return _draws_noes(scheme) or isinstance(scheme.objective, CandidateObjective)
+
+
+def _draws_noes(scheme: Scheme) -> bool:
+    return any(isinstance(sampler, Explicit) for sampler in _drawn(scheme))
 
 
 def _drawn(scheme: Scheme) -> tuple[Sampler, ...]:

@@ -38,8 +38,8 @@ def traces(
             )
     if plan.spectrum is not None and (plan.sequences or isinstance(step.backbone, PairScorer)):
         raise OptionError(
-            f"training.spectrum follows users and items, and {type(step.backbone).__name__} has no vectors "
-            "of both: leave it out"
+            f"training.spectrum follows vectors of users, and {type(step.backbone).__name__} has none: leave "
+            "it out"
         )
     if plan.interests is not None and step.backbone.interests == 1:
         raise OptionError(

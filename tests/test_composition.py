@@ -74,6 +74,7 @@ SCHEMES: dict[str, Any] = {name: preset() for name, preset in members(SchemeChoi
     "remi": REMIScheme(routing=0.0, negatives=8),
     "desorec": Softly(),
     "gbce": GBCEScheme(negatives=8),
+    "remi-catalogue": REMIScheme(routing=0.0, draw="catalogue"),
 }
 FORMS: dict[str, Any] = {
     "graph-filter": DLIScheme(criterion="graph-filter"),
@@ -103,9 +104,19 @@ PARTS: dict[str, Any] = {
 BY_CANDIDATE = {"idl", "ig", "ig-probe", "truncated-loss", "reweighted-loss"}  # ask for a loss of each
 OF_VECTORS = {"directspec", "uniformity", "embedding-norm", "second-norm"}
 PAIRWISE = {"bpr", "dns", "dli-bpr"}
-LISTWISE = {"sampled-softmax", "softmax", "dli-softmax", "ccl", "bsl", "label-smoothing", "remi", "desorec"}
+LISTWISE = {
+    "sampled-softmax",
+    "softmax",
+    "dli-softmax",
+    "ccl",
+    "bsl",
+    "label-smoothing",
+    "remi",
+    "desorec",
+    "remi-catalogue",
+}
 POSITIVE = {"directspec", "directspec-plus", "directau"}
-UNSAMPLED = POSITIVE | {"softmax", "desorec"}
+UNSAMPLED = POSITIVE | {"softmax", "desorec", "remi-catalogue"}
 TWICE = {
     *itertools.product(("dli", "dli-bpr", "dli-softmax", "dli-reverse"), ("dli", "dli-reverse", "dli-own")),
     *itertools.product(("idl", "idl-ig"), ("idl",)),
@@ -118,7 +129,13 @@ REFUSED = (
     | {(scheme, part) for scheme in UNSAMPLED for part in ("dli", "dli-reverse", "dli-own", "hardest")}
     | {(scheme, "dli-reverse") for scheme in ("ccl", "bsl", "label-smoothing")}
     | {(scheme, "interest-aware") for scheme in SCHEMES if scheme not in ("sampled-softmax", "dli-softmax")}
-    | {("dns", "dli-own"), ("softmax", "directspec"), ("desorec", "directspec"), ("directau", "uniformity")}
+    | {
+        ("dns", "dli-own"),
+        ("softmax", "directspec"),
+        ("desorec", "directspec"),
+        ("remi-catalogue", "directspec"),
+        ("directau", "uniformity"),
+    }
     | {("idl-ig", "ig"), ("idl-ig", "ig-probe")}
     | TWICE
     | {(scheme, "embedding-norm") for scheme in NORMED}

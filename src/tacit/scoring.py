@@ -114,10 +114,14 @@ def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Obj
     encoded = read_out(encoded, batch, objective.similarity)
     against = _against_shared if candidates.shared else _against_own
     scores = against(encoded, candidates, objective)
-    rest = _rest(encoded, candidates.read[0], objective, scores[:, 0]) if objective.catalogue else None
+    scales: tuple[float, ...] = getattr(objective, "scales", ())
+    rest, rests = None, tuple(_rest(encoded, candidates.read[0], objective, None, c) for c in scales)
+    if objective.catalogue and not scales:
+        own = scores[:, 0] if getattr(objective, "mean_softmax", False) else None
+        rest = _rest(encoded, candidates.read[0], objective, own)
     if encoded.query_bias is not None:
         scores = scores + encoded.query_bias[:, None] / objective.temperature
-    return _scored(scores, candidates, batch, rest)
+    return replace(_scored(scores, candidates, batch, rest), log_rests=rests)
 
 
 def score_pairs(backbone: PairScorer, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
@@ -172,16 +176,19 @@ def _against_shared(encoded: Encoded, candidates: Candidates, objective: Objecti
     return scores + biases / objective.temperature
 
 
-def _rest(encoded: Encoded, targets: Tensor, objective: Objective, own: Tensor) -> Tensor:
+def _rest(
+    encoded: Encoded, targets: Tensor, objective: Objective, own: Tensor | None, scale: float = 1.0
+) -> Tensor:
+    """Log-sum-exp over the catalogue without the targets; of scores times `scale`."""
     queries = encoded.queries.take() if isinstance(encoded.queries, Rows) else encoded.queries[:, 0]
     table, bias = encoded.items.table(), encoded.items.bias(None)
     if objective.similarity == "cosine":
         queries, table = normalize(queries, dim=-1), normalize(table, dim=-1)
-    bias = None if bias is None else bias / objective.temperature
-    anticipated = own if getattr(objective, "mean_softmax", False) else None
-    rest = log_rest(queries / objective.temperature, table, bias, targets, own=anticipated)
+    bias = None if bias is None else bias * (scale / objective.temperature)
+    sharpness = scale / objective.temperature
+    rest = log_rest(queries * sharpness, table, bias, targets, own=own)
     if encoded.query_bias is not None:
-        rest = rest + encoded.query_bias / objective.temperature
+        rest = rest + encoded.query_bias * sharpness
     return rest
 
 

@@ -288,6 +288,9 @@ class Scored:
     log_q: Float[Tensor, "Q C"]
     observed: Bool[Tensor, "Q C"]  # the log speaks: refiners leave these alone
     log_rest: Float[Tensor, "Q"] | None = None  # log-sum-exp over the catalogue without the target
+    log_rests: tuple[
+        Float[Tensor, "Q"], ...
+    ] = ()  # the same of the scores times each of the objective's scales
     notes: dict[str, Tensor] = field(default_factory=dict)  # numbers for the log, no part of a loss
 
     @cached_property
@@ -392,6 +395,7 @@ class Objective(Part, Protocol):
 
     One that also has `one_target = True` says that it does not read the labels of candidates; one with
     `mean_softmax = True`, that its loss is softplus(log_rest - s+): the kernel then forms the gradient early.
+    One of the catalogue with `scales` gets `Scored.log_rests` of them, and no `log_rest`.
     """
 
     catalogue: ClassVar[bool]  # wants Scored.log_rest

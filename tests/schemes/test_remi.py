@@ -18,14 +18,15 @@ from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
 from tacit.backbones.mf import MFConfig
 from tacit.backbones.mind import MINDConfig
 from tacit.errors import OptionError, SchemeError
+from tacit.kernels import catalogue
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.samplers import InBatch, Nothing, Uniform
 from tacit.schemes.dli import DLI
 from tacit.schemes.idl import IDL
-from tacit.schemes.remi import InterestAware, REMIScheme, RoutingVariance, remi
+from tacit.schemes.remi import InterestAware, InterestAwareSoftmax, REMIScheme, RoutingVariance, remi
 from tacit.schemes.scheme import Scheme
-from tacit.scoring import LocalItems
+from tacit.scoring import LocalItems, score
 from tacit.training.step import Step
 from tacit.types import Clock, Encoded, Routing
 
@@ -348,3 +349,55 @@ def test_routing_without_weights_or_gradients_is_refused_with_the_mend(config, s
 def test_refuses_options_out_of_range(make):
     with pytest.raises(OptionError):
         make()
+
+
+def over_catalogue(hardness, detach=False, *, temperature=1.0, biased=False):
+    """Loss of three queries over eleven items by the objective, the queries, and the scores of all items."""
+    queries = torch.randn(3, 4, generator=seeded(), dtype=torch.float64).requires_grad_()
+    table = torch.randn(11, 4, generator=seeded(1), dtype=torch.float64).requires_grad_()
+    bias = torch.randn(11, generator=seeded(2), dtype=torch.float64) if biased else None
+    batch = batch_of([0, 1, 2], [5, 0, 10])
+    objective = replace(InterestAwareSoftmax(hardness, detach, temperature), _n_items=11)
+    encoded = Encoded(queries[:, None], LocalItems(table, bias))
+    scored = score(encoded, Nothing()(batch, seeded()), batch, objective)
+    scores = (queries @ table.T + (0 if bias is None else bias)) / temperature
+    return objective(scored).labelled, (queries, table), scores, batch.targets
+
+
+@pytest.mark.parametrize("hardness", [0.0, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("entries", [0, 2**20])
+def test_over_the_catalogue_every_other_item_is_a_negative(monkeypatch, hardness, biased, entries):
+    """R13: streamed equals dense to 1e-12."""
+    monkeypatch.setattr(catalogue, "DENSE_LIMIT", entries)
+    monkeypatch.setattr(catalogue, "BLOCK", 4)
+    found, _, scores, targets = over_catalogue(hardness, temperature=0.7, biased=biased)
+    for row, target in enumerate(targets.tolist()):
+        others = [value for item, value in enumerate(scores[row].tolist()) if item != target]
+        expected = longhand.loss(float(scores[row, target].detach()), others, hardness)
+        assert float(found[row].detach()) == pytest.approx(expected, abs=1e-12)
+
+
+def test_over_the_catalogue_without_hardness_it_is_the_softmax():
+    found, _, scores, targets = over_catalogue(0.0)
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(scores, targets, reduction="none"))
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_over_the_catalogue_gradients_are_those_of_the_refiner(detach):
+    found, leaves, scores, targets = over_catalogue(1.5, detach)
+    others = torch.stack([torch.tensor([i for i in range(11) if i != t]) for t in targets.tolist()])
+    columns = torch.cat([targets[:, None], others], 1)
+    twin = losses(scored_of(scores.gather(1, columns)), 1.5, detach)
+    torch.testing.assert_close(found, twin)
+    for a, b in zip(
+        torch.autograd.grad(found.sum(), leaves), torch.autograd.grad(twin.sum(), leaves), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_scheme_over_the_catalogue():
+    scheme = REMIScheme(hardness=2.0, draw="catalogue", routing=0.0).build()
+    assert scheme.objective == InterestAwareSoftmax(2.0)
+    assert scheme.refiners == ()
+    assert scheme.sampler == Nothing()

@@ -6,23 +6,26 @@ RecSys 2023 (arXiv 2302.14532); numbers of equations are those of docs/methods/r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.objectives import SampledSoftmax
-from tacit.parts.samplers import InBatch, Popularity, Uniform
+from tacit.parts.samplers import InBatch, Nothing, Popularity, Uniform
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import (
     Batch,
     Candidates,
     Clock,
     Encoded,
+    Losses,
     Need,
     Objective,
     Sampler,
@@ -79,6 +82,51 @@ class InterestAware:
 
 
 @dataclass(frozen=True)
+class InterestAwareSoftmax:
+    """(2) over the whole catalogue: every item but the target is a negative, weighed as in `InterestAware`.
+
+    log Ng = log(N - 1) + LSE((hardness + 1) s) - LSE(hardness s), both streamed; hardness 0 is the softmax of
+    the catalogue. An objective, without candidates.
+    """
+
+    hardness: float = 1.0  # beta: of scores in the weights; 0 is none
+    detach: bool = False  # whether gradients stop at the weights
+    temperature: float = 1.0
+    similarity: Similarity = "dot"
+    _n_items: int | None = field(default=None, repr=False, compare=False)
+    slot: ClassVar[Slot] = "objective"
+    needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
+    catalogue: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hardness < torch.inf:
+            raise OptionError(f"hardness must be at least 0, not {self.hardness}")
+        if not self.temperature > 0:
+            raise OptionError(f"temperature must be positive, not {self.temperature}")
+
+    def bind(self, data: TrainingData) -> Self:
+        return replace(self, _n_items=data.n_items)
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """What scores are multiplied by in the two sums."""
+        return self.hardness, self.hardness + 1
+
+    def __call__(self, scored: Scored) -> Losses:
+        assert self._n_items is not None
+        weights, products = scored.log_rests
+        if self.detach:
+            moving = products / (self.hardness + 1)
+            total = moving + (products - moving - weights).detach()
+        else:
+            total = products - weights
+        return Losses(softplus(total + math.log(max(self._n_items - 1, 1)) - scored.scores[:, 0]))
+
+    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
+        return scored.scores
+
+
+@dataclass(frozen=True)
 class RoutingVariance:
     """Routing regularisation (5): strength times the batch's mean of sum_k C_kk^2, C_kk = |A_k - mean A_k|^2.
 
@@ -132,23 +180,25 @@ class REMIScheme:
     routing: float = 3.125  # strength of the routing's variance; 0 for a backbone of one interest
     scaling: Literal["canonical", "authors"] = "canonical"  # of the routing's variance
     slots: int | None = None  # authors: places of a history, padding counted
-    negatives: int = 1280  # candidates of the batch
-    draw: Literal["uniform", "popularity", "in-batch"] = "uniform"  # where they come from
+    negatives: int = 1280  # candidates of the batch, where they are drawn
+    draw: Literal["uniform", "popularity", "in-batch", "catalogue"] = "uniform"  # where they come from
     temperature: float = 1.0  # scores are divided by it
     similarity: Similarity = "dot"  # of an interest's and an item's vector
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if self.draw == "in-batch" and self.negatives != REMIScheme.negatives:
+        if self.draw in ("in-batch", "catalogue") and self.negatives != REMIScheme.negatives:
             raise OptionError(
-                'draw = "in-batch" takes the other targets of the batch: leave negatives out, or draw '
-                "otherwise"
+                f'draw = "{self.draw}" takes what there is: leave negatives out, or draw otherwise'
             )
         self.build()
 
     def build(self) -> Scheme:
         """The scheme of these options."""
         regularisers = (RoutingVariance(self.routing, self.scaling, self.slots),) if self.routing else ()
+        if self.draw == "catalogue":
+            objective = InterestAwareSoftmax(self.hardness, self.detach, self.temperature, self.similarity)
+            return Scheme(Nothing(), objective, regularisers=regularisers)
         return Scheme(
             self._sampler(),
             SampledSoftmax(self.temperature, self.similarity, correction=False),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tacit.evaluation.compare import compare
     from tacit.gathering import DataOptions
     from tacit.presets import idl_ig
+    from tacit.recommend.request import Diversity
     from tacit.run import Run, load
     from tacit.schemes.desorec import desorec
     from tacit.schemes.directspec import directspec, directspec_plus
@@ -44,6 +45,7 @@ _HOME = {
     "ComiRecDRConfig": "tacit.backbones.comirec",
     "ComiRecSAConfig": "tacit.backbones.comirec",
     "DataOptions": "tacit.gathering",
+    "Diversity": "tacit.recommend.request",
     "GMFConfig": "tacit.backbones.mf",
     "GRU4RecConfig": "tacit.backbones.gru4rec",
     "Interactions": "tacit.data.interactions",
@@ -92,6 +94,7 @@ __all__ = [
     "ComiRecDRConfig",
     "ComiRecSAConfig",
     "DataOptions",
+    "Diversity",
     "GMFConfig",
     "GRU4RecConfig",
     "Interactions",

@@ -24,7 +24,7 @@ from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name, options_of
 from tacit.recommend.foldin import trained_rows
-from tacit.recommend.request import Catalogue, Recommendations
+from tacit.recommend.request import Catalogue, Diversity, Recommendations
 from tacit.recommend.serving import Served, recommender_of
 from tacit.storage import (
     MANIFEST,
@@ -98,13 +98,20 @@ class Run:
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
+        diversity: Diversity | None = None,
     ) -> Recommendations:
-        """The k best items for known users, or for one person known by a history of items.
+        """The k best items for known users, or for one person known by a history of items, oldest first.
 
-        What they have seen is left out unless `keep_seen`. Raises `UnknownId`, and `OptionError` for a bad k
-        or where not exactly one of `users` and `history` is given.
+        What they have seen is left out unless `keep_seen`. With `diversity` an item gives way to others of
+        its category, the more the more of these are chosen already, among the 10 k best. Raises `UnknownId`,
+        and `OptionError` for a bad k or where not exactly one of `users` and `history` is given.
         """
-        options: dict[str, Any] = {"allow": allow, "deny": deny, "keep_seen": keep_seen}
+        options: dict[str, Any] = {
+            "allow": allow,
+            "deny": deny,
+            "keep_seen": keep_seen,
+            "diversity": diversity,
+        }
         if (users is None) == (history is None):
             raise OptionError("recommend for users or for a history: give exactly one of the two")
         if users is not None:

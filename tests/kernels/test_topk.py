@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from helpers.matrices import csr_of
 from longhand.ranking import best_items
-from tacit.kernels.topk import hits_of, merge, recommend_in_blocks, shared_with, top_k
+from tacit.kernels.topk import diversify, hits_of, merge, recommend_in_blocks, shared_with, top_k
 from tacit.types import Queries, TopK
 
 
@@ -96,3 +96,32 @@ def test_merged_rankings_are_the_ranking_of_the_highest_scores(
     expected = top_k(scores.max(0), k, exclude)
     assert found.items.tolist() == expected.items.tolist()
     np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+def greedy(items: list, scores: list, categories: list, coefficient: float, k: int) -> list[int]:
+    """One item after another, with lists."""
+    left, chosen = [(i, s) for i, s in zip(items, scores, strict=True) if i >= 0], []
+    while left and len(chosen) < k:
+        held = [categories[item] for item in chosen]
+        values = [s - coefficient * (held.count(categories[i]) if categories[i] >= 0 else 0) for i, s in left]
+        chosen.append(left.pop(values.index(max(values)))[0])
+    return chosen + [-1] * (k - len(chosen))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12), st.floats(0, 4))
+def test_diversity_equals_its_longhand_twin(seed: int, n_items: int, k: int, coefficient: float) -> None:
+    chance = np.random.default_rng(seed)
+    best = top_k(chance.integers(0, 6, (2, n_items)).astype(np.float32), n_items)
+    categories = chance.integers(-1, 3, n_items).astype(np.int32)
+    found = diversify(best, categories, coefficient, k)
+    for row in range(2):
+        lists = best.items[row].tolist(), best.scores[row].tolist(), categories.tolist()
+        assert found.items[row].tolist() == greedy(*lists, coefficient, k)
+
+
+def test_without_a_coefficient_the_ranking_stays() -> None:
+    best = top_k(np.random.default_rng(0).standard_normal((3, 20)).astype(np.float32), 10)
+    found = diversify(best, np.zeros(20, np.int32), 0.0, 6)
+    np.testing.assert_array_equal(found.items, best.items[:, :6])
+    np.testing.assert_array_equal(found.scores, best.scores[:, :6])

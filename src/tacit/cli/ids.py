@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tacit.cli.output import say
 from tacit.errors import OptionError, UnknownId
@@ -72,4 +72,23 @@ def history(text: str) -> list[str]:
         found = [item.strip() for item in text.split(",") if item.strip()]
     if not found:
         raise OptionError("--history holds no item: write ids between commas")
+    return found
+
+
+def categories(path: Path) -> dict[Any, Any]:
+    """The category of each item, from the columns item and category of a file.
+
+    Raises `DataError` where a column is missing or an item has two categories.
+    """
+    from tacit.data.read import table_of
+    from tacit.errors import DataError
+
+    table = table_of(path)
+    missing = [name for name in ("item", "category") if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path}: no column {' and no column '.join(missing)}: it needs item and category")
+    found: dict[Any, Any] = {}
+    for item, category in zip(table["item"].to_pylist(), table["category"].to_pylist(), strict=True):
+        if found.setdefault(item, category) != category:
+            raise DataError(f"{path}: item {item} has the categories {found[item]} and {category}: keep one")
     return found

@@ -25,6 +25,12 @@ def recommend(
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each.")] = 10,
     allow: Annotated[Path | None, typer.Option(help="File of items, one id a line: no others.")] = None,
     deny: Annotated[Path | None, typer.Option(help="File of items, one id a line: none of these.")] = None,
+    categories: Annotated[
+        Path | None, typer.Option(help="File with the columns item and category, for --diversity.")
+    ] = None,
+    diversity: Annotated[
+        float, typer.Option(min=0.0, help="Of the score, off for every chosen item of the same category.")
+    ] = 0.0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse files that hold unknown ids, instead of skipping those.")
     ] = False,
@@ -49,7 +55,10 @@ def recommend(
     if sum(choice is not None for choice in (user, history, users)) != 1:
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
     rows.check(out)
+    if (categories is None) != (diversity == 0):
+        raise OptionError("--categories and --diversity go together: give both, or neither")
     from tacit.cli.config import read
+    from tacit.recommend.request import Diversity
     from tacit.run import load
 
     shared.use_threads(threads)
@@ -59,6 +68,8 @@ def recommend(
         "allow": None if allow is None else ids.from_file(allow, items, strict=strict),
         "deny": None if deny is None else ids.from_file(deny, items, strict=strict, may_be_empty=True),
     }
+    if categories is not None:
+        lists["diversity"] = Diversity(diversity, ids.categories(categories))
     if history is not None:
         touched = [items.parse(item) for item in ids.history(history)]
         answer = loaded.recommend(history=touched, k=k, **lists)

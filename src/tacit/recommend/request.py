@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
-from tacit.kernels.topk import top_k
+from tacit.kernels.topk import diversify, top_k
 from tacit.recommend.foldin import trained_rows
 from tacit.types import CSR, Queries, Recommender, Sequences, TopK
 
 Id = int | str
 BLOCK_BYTES = 2**27
+DEPTH = 10  # times as many items are ranked as are chosen with diversity
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,32 @@ class Recommendations:
 
 
 @dataclass(frozen=True, eq=False)
+class Diversity:
+    """How much an item gives way to others of its category: `coefficient` of the score for each chosen one.
+
+    `categories`: of items by id; those that are missing have none, ids that the run does not know are left
+    out. Raises `OptionError` for a coefficient below 0.
+    """
+
+    coefficient: float
+    categories: Mapping[Id, Any]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.coefficient < np.inf:
+            raise OptionError(f"diversity must be at least 0, not {self.coefficient}")
+
+    def of(self, item_ids: Vocabulary) -> Int32[np.ndarray, "N"]:
+        """A number of its category for every item row, -1 where it has none."""
+        numbers: dict[Any, int] = {}
+        found = np.full(len(item_ids), -1, np.int32)
+        rows = item_ids.encode(list(self.categories)) if self.categories else ()
+        for row, category in zip(rows, self.categories.values(), strict=True):
+            if row >= 0 and category is not None:
+                found[row] = numbers.setdefault(category, len(numbers))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """What answers a request: the recommender, its ids, its evidence."""
 
@@ -79,6 +106,7 @@ class Catalogue:
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
+        diversity: Diversity | None = None,
     ) -> Recommendations:
         """The k best items of known users outside what they have seen.
 
@@ -90,7 +118,7 @@ class Catalogue:
         exclude = None if keep_seen else self.masked.select(rows)
         events = None if self.events is None else self.events.select(rows)
         queries = Queries(trained_rows(rows, self.trained), self.history.select(rows), events)
-        return self._answer(list(users), queries, k, exclude, allow, deny)
+        return self._answer(list(users), queries, k, exclude, allow, deny, diversity)
 
     def for_history(
         self,
@@ -100,6 +128,7 @@ class Catalogue:
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
+        diversity: Diversity | None = None,
     ) -> Recommendations:
         """The k best items for people known by what they touched, oldest first; raises as `for_users`."""
         lengths = [len(history) for history in histories]
@@ -108,7 +137,8 @@ class Catalogue:
         history = CSR.from_pairs(rows, items, len(histories), len(self.item_ids))
         events = Sequences.of(rows, items, len(histories))
         queries = Queries(np.full(len(histories), -1, np.int64), history, events)
-        return self._answer([None] * len(histories), queries, k, None if keep_seen else history, allow, deny)
+        masked = None if keep_seen else history
+        return self._answer([None] * len(histories), queries, k, masked, allow, deny, diversity)
 
     def _answer(
         self,
@@ -118,6 +148,7 @@ class Catalogue:
         exclude: CSR | None,
         allow: Iterable[Id] | None,
         deny: Iterable[Id] | None,
+        diversity: Diversity | None,
     ) -> Recommendations:
         n_items = self.recommender.n_items
         if not 1 <= k <= n_items:
@@ -126,16 +157,19 @@ class Catalogue:
         assert queries.history is not None
         cold = queries.history.degrees() == 0
         strange = ~cold & (queries.users < 0) & (not self.folds)
-        best = _ranked(self.recommender, queries, k, exclude, allowed)
+        depth = k if diversity is None else min(DEPTH * k, n_items)
+        best = _ranked(self.recommender, queries, depth, exclude, allowed)
         notes = []
         if cold.any():
             popular = np.broadcast_to(self.popularity.astype(np.float32), (int(cold.sum()), n_items))
             rows = None if exclude is None else exclude.select(np.flatnonzero(cold))
-            answer = _best(popular.copy(), k, rows, allowed)
+            answer = _best(popular.copy(), depth, rows, allowed)
             best.items[cold], best.scores[cold] = answer.items, answer.scores
             notes.append(f"{int(cold.sum())} without any event: answered by popularity")
         if strange.any():
             notes.append(f"{int(strange.sum())} whom training did not see: answered by popularity")
+        if diversity is not None:
+            best = diversify(best, diversity.of(self.item_ids), diversity.coefficient, k)
         found = best.items >= 0
         short = int((found.sum(1) < k).sum())
         if short:

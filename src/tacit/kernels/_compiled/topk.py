@@ -173,3 +173,31 @@ def merge(items: Any, scores: Any, best_items: Any, best_scores: Any) -> None:
                 filled += 1
         for place in range(filled, best_items.shape[1]):
             best_items[row, place], best_scores[row, place] = -1, -np.inf
+
+
+@jit(parallel=True)
+def diversify(
+    items: Any, scores: Any, categories: Any, coefficient: float, best_items: Any, best_scores: Any
+) -> None:
+    """Of each row one item after another, by score less coefficient * those of its category so far."""
+    width = items.shape[1]
+    for row in prange(items.shape[0]):
+        taken = np.zeros(width, np.bool_)
+        beside = np.zeros(width, np.int64)  # chosen ones of the item's category
+        for place in range(best_items.shape[1]):
+            chosen, best = -1, -np.inf
+            for at in range(width):
+                if taken[at] or items[row, at] < 0:
+                    continue
+                value = np.float64(scores[row, at]) - coefficient * beside[at]
+                if value > best:
+                    chosen, best = at, value
+            if chosen < 0:
+                best_items[row, place], best_scores[row, place] = -1, -np.inf
+                continue
+            taken[chosen] = True
+            best_items[row, place], best_scores[row, place] = items[row, chosen], scores[row, chosen]
+            category = categories[items[row, chosen]]
+            for at in range(width):
+                if category >= 0 and items[row, at] >= 0 and categories[items[row, at]] == category:
+                    beside[at] += 1

@@ -20,7 +20,8 @@ from benchmarks.places import dataset, table
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.ranking import rank
 from tacit.recommend.recommender import VectorRecommender
-from tacit.types import CSR, Queries
+from tacit.sparse import CSR
+from tacit.types import Queries
 
 DIM, K, REPEATS, LIMIT = 64, 20, 3, 1.5
 FLOOR_BLOCKS = (64, 256, 1024)

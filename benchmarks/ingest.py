@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from tacit.types import CSR
+    from tacit.sparse import CSR
 
 COLUMNS = ["user", "item", "timestamp"]
 LIMITS = {"integer ids": 8, "text ids": 20}

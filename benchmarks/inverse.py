@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 import tacit
 from benchmarks.places import dataset, table
-from tacit.types import EpochEnd
+from tacit.events import EpochEnd
 
 SEEDS = (0, 1, 2)
 SHARED: dict[str, Any] = {"negatives": 8, "l2": 0.01}

@@ -23,6 +23,7 @@ from tacit.data.interactions import Interactions
 from tacit.data.loaders import PairLoader
 from tacit.data.split import Split
 from tacit.evaluation.evaluate import evaluate
+from tacit.events import EpochEnd, FitEnd, StepEnd
 from tacit.presets import BackboneConfig
 from tacit.recommend.foldin import ridge
 from tacit.recommend.recommender import VectorRecommender
@@ -34,7 +35,6 @@ from tacit.training.fit import Position
 from tacit.training.fit import fit as loop
 from tacit.training.optimizers import Name, build
 from tacit.training.step import Step
-from tacit.types import EpochEnd, FitEnd, StepEnd
 
 GOAL = 0.150
 

@@ -28,9 +28,9 @@ from tacit.data.split import Split
 from tacit.evaluation.compare import compare
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
+from tacit.events import Callback
 from tacit.spectra import SpectrumTrace
 from tacit.storage import write_parquet
-from tacit.types import Callback
 
 VALUES = Path(__file__).parent / "values"
 

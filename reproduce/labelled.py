@@ -20,8 +20,9 @@ from reproduce.pairs import Setting
 from tacit.data.interactions import Interactions
 from tacit.evaluation.report import Report, summaries
 from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
+from tacit.events import EpochEnd
 from tacit.training.step import Step
-from tacit.types import EpochEnd, PairScorer, Queries
+from tacit.types import PairScorer, Queries
 
 BLOCK = 65_536  # pairs scored at a time
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

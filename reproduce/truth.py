@@ -32,6 +32,7 @@ from tacit.data.interactions import Interactions
 from tacit.data.split import Split
 from tacit.data.synthetic import simulate
 from tacit.evaluation.beliefs import SURE
+from tacit.events import Callback
 from tacit.references.graphfilter import GraphFilter
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
@@ -40,7 +41,7 @@ from tacit.schemes.plain import BCEScheme, SampledSoftmaxScheme
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import Callback, Queries
+from tacit.types import Queries
 
 STUDY = "truth"
 KEPT = 0.3  # share of the positives of kuairec-small that train

@@ -17,13 +17,14 @@ from helpers.tiny import scored_of
 from tacit.beliefs import BeliefTrace, belief, judging
 from tacit.errors import DataError, OptionError, SchemeError
 from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
+from tacit.events import EpochEnd
 from tacit.parts.miners import HardestK
 from tacit.parts.samplers import Popularity, Uniform
 from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
 from tacit.training.step import Step
-from tacit.types import Clock, EpochEnd, Need, Slot
+from tacit.types import Clock, Need, Slot
 
 
 def log() -> pa.Table:

@@ -16,10 +16,10 @@ import torch
 
 import tacit
 from tacit.errors import Diverged, Interrupted, OptionError, RunFolderError
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop
 from tacit.kernels.threads import computing_with, counts
 from tacit.parts.updates import Descent
 from tacit.storage import MANIFEST, lock
-from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 Event = StepEnd | EpochEnd | FitEnd
 

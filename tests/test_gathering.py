@@ -13,7 +13,7 @@ import tacit
 from helpers.logs import quick_run, random_log
 from tacit.cli.main import outcome
 from tacit.errors import DataError, OptionError, RunFolderError
-from tacit.types import StepEnd
+from tacit.events import StepEnd
 
 CHANCE = np.random.default_rng(0)
 NUMBERS = [

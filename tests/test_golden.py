@@ -14,8 +14,8 @@ import torch
 import tacit
 from golden.make import HERE, answers, train
 from tacit.errors import ArtifactError
+from tacit.events import EpochEnd, FitEnd, StepEnd
 from tacit.storage import MANIFEST, read_json, write_json
-from tacit.types import EpochEnd, FitEnd, StepEnd
 
 CHECKPOINT = "checkpoints/1-search-000000010"
 

@@ -13,13 +13,13 @@ import pytest
 
 import tacit
 from tacit.errors import OptionError, SchemeError
+from tacit.events import EpochEnd
 from tacit.fitting import _held_out
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
 from tacit.presets import IDLIGScheme
 from tacit.schemes.idl import IDL
 from tacit.schemes.ig import InverseGradient
-from tacit.types import EpochEnd
 
 SHORT = tacit.TrainingOptions(epochs=2, batch_size=128)
 NAMES = ("direct", "stay", "inverse")

@@ -17,8 +17,8 @@ from tacit.api import soft_labels
 from tacit.data.softlabels import SoftLabels
 from tacit.data.split import split
 from tacit.errors import ArtifactError, DataError, Interrupted, OptionError, RunFolderError
+from tacit.events import StepEnd
 from tacit.schemes.desorec import SoftCandidates
-from tacit.types import StepEnd
 
 CONFIG = tacit.GRU4RecConfig(dim=8, length=8, hidden=8)
 TRAINING = tacit.TrainingOptions(epochs=3, batch_size=8, patience=9)

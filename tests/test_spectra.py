@@ -12,7 +12,8 @@ import pytest
 import tacit
 from tacit.backbones.neumf import NeuMFConfig
 from tacit.errors import OptionError, SchemeError
-from tacit.spectra import SpectrumTrace, logged, ranks_chart, spectrum, values_chart
+from tacit.spectra import SpectrumTrace, ranks_chart, spectrum, values_chart
+from tacit.training.callbacks import read_log
 
 
 def fit(out: Path | None = None, **options: Any) -> tacit.Run:
@@ -82,4 +83,4 @@ def test_charts_show_all_sides(tmp_path):
 
 
 def test_a_missing_log_has_no_history(tmp_path):
-    assert logged(tmp_path / "log.jsonl") == []
+    assert read_log(tmp_path / "log.jsonl", "spectrum") == []

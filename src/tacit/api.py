@@ -16,6 +16,7 @@ from tacit.data.softlabels import SoftLabels
 from tacit.data.split import history_beside
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, RunFolderError
+from tacit.events import Callback
 from tacit.fitting import train as run_plan
 from tacit.gathering import DataOptions, read
 from tacit.judging import Evaluation, judge
@@ -28,7 +29,7 @@ from tacit.storage import MANIFEST, lock
 from tacit.training.checkpoint import refuse_differences
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import Callback, PairScorer
+from tacit.types import PairScorer
 
 _log = logging.getLogger("tacit")
 BATCH = 256  # examples encoded at once for soft labels

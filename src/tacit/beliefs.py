@@ -20,25 +20,14 @@ from jaxtyping import Float
 
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import OptionError, SchemeError
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
 from tacit.kernels.sampling import derived_key
 from tacit.parts.pool import Pool
 from tacit.parts.samplers import Popularity, Shown, Uniform
 from tacit.schemes.scheme import Scheme
 from tacit.storage import write_parquet
 from tacit.training.step import Step, evaluating
-from tacit.types import (
-    Batch,
-    Candidates,
-    Clock,
-    EpochEnd,
-    FitEnd,
-    Refiner,
-    Sampler,
-    Scored,
-    StepEnd,
-    Stop,
-    TrainingData,
-)
+from tacit.types import Batch, Candidates, Clock, Refiner, Sampler, Scored, TrainingData
 
 PROBE = 7  # purpose of the key of the sample
 
@@ -76,11 +65,9 @@ class BeliefTrace:
         self.tables: dict[int, pa.Table] = {}
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
-        if not isinstance(event, EpochEnd):
+        if not due(event, self.every):
             return None
         epoch = event.clock.epoch + 1
-        if epoch % self.every and epoch < event.clock.epochs:
-            return None
         self.tables[epoch] = self._table(event.module, event.clock, epoch)
         if self.folder is not None:
             for file in self.folder.glob("epoch-*.parquet"):  # of an earlier phase

@@ -19,6 +19,7 @@ from tacit.data.loaders import Loader, PairLoader
 from tacit.data.softlabels import SoftLabels
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, SchemeError
+from tacit.events import Callback
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
@@ -40,7 +41,7 @@ from tacit.training.checkpoint import (
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import Callback, CandidateObjective
+from tacit.types import CandidateObjective
 from tacit.validating import validator
 from tacit.watching import traces
 

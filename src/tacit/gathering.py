@@ -15,7 +15,7 @@ from tacit.data.split import Split, beside, history_beside, validation
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, OptionError
 from tacit.run import Run
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 Ids = tuple[Vocabulary, Vocabulary]
 _log = logging.getLogger("tacit")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +14,12 @@ from tacit.charts import line_chart
 from tacit.data.windows import read_at_end
 from tacit.errors import OptionError, SchemeError
 from tacit.evaluation.interests import diagnosis
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
 from tacit.run import Run
+from tacit.sparse import Sequences
+from tacit.training.callbacks import read_log
 from tacit.training.step import evaluating
-from tacit.types import EpochEnd, FitEnd, History, Sequences, StepEnd, Stop
+from tacit.types import History
 
 PEOPLE = 1_000
 HANGS, ALIKE, ALONE = 0.9, 0.95, 0.95
@@ -43,11 +44,9 @@ class InterestTrace:
         self._said: set[str] = set()
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
-        if not isinstance(event, EpochEnd):
+        if not due(event, self.every):
             return None
         epoch = event.clock.epoch + 1
-        if epoch % self.every and epoch < event.clock.epochs:
-            return None
         found = _diagnosed(event.module.backbone, self.events)
         entry = {"event": "interests", "epoch": epoch, **found}
         self.entries.append(entry)
@@ -67,7 +66,7 @@ def interests(run: Run) -> dict[str, Any]:
     """
     if run.evidence.events is None:
         raise SchemeError(_one_vector(run.backbone))
-    history = [] if run.folder is None else logged(run.folder / "log.jsonl")
+    history = [] if run.folder is None else read_log(run.folder / "log.jsonl", "interests")
     return {**_diagnosed(run.backbone, run.evidence.events), "history": history}
 
 
@@ -91,18 +90,6 @@ def collapses(found: dict[str, Any]) -> dict[str, str]:
             "one vector"
         )
     return said
-
-
-def logged(path: Path) -> list[dict[str, Any]]:
-    """The diagnoses of a log, of its last phase."""
-    if not path.exists():
-        return []
-    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    found = [entry for entry in entries if entry.get("event") == "interests"]
-    last = max(
-        (n for n, entry in enumerate(found) if n == 0 or entry["epoch"] <= found[n - 1]["epoch"]), default=0
-    )
-    return found[last:]
 
 
 def chart(history: list[dict[str, Any]]) -> str:

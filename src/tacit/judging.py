@@ -26,7 +26,8 @@ from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.run import Run
-from tacit.types import CSR, Queries, Recommender, Sequences
+from tacit.sparse import CSR, Sequences
+from tacit.types import Queries, Recommender
 
 EASE_LIMIT = 15_000
 LATER = ("train_events_after_test_begins", "train_impressions_after_test_begins")

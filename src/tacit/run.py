@@ -26,6 +26,7 @@ from tacit.presets import BackboneConfig, by_name, options_of
 from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Diversity, Recommendations
 from tacit.recommend.serving import Served, recommender_of
+from tacit.sparse import CSR, Sequences
 from tacit.storage import (
     MANIFEST,
     json_bytes,
@@ -39,7 +40,7 @@ from tacit.storage import (
     write_artifact,
     write_bytes,
 )
-from tacit.types import CSR, PairScorer, Queries, Sequences, Similarity
+from tacit.types import PairScorer, Queries, Similarity
 
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs

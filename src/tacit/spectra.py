@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +11,11 @@ import numpy as np
 from tacit.charts import line_chart
 from tacit.errors import OptionError, SchemeError
 from tacit.evaluation.spectrum import Spectrum, diagnosis
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
 from tacit.run import Run
-from tacit.types import CSR, EpochEnd, FitEnd, PairScorer, StepEnd, Stop
+from tacit.sparse import CSR
+from tacit.training.callbacks import read_log
+from tacit.types import PairScorer
 
 SIDES = ("users", "items", "both")
 
@@ -35,11 +36,9 @@ class SpectrumTrace:
         self.entries: list[dict[str, Any]] = []
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
-        if not isinstance(event, EpochEnd):
+        if not due(event, self.every):
             return None
         epoch = event.clock.epoch + 1
-        if epoch % self.every and epoch < event.clock.epochs:
-            return None
         entry = {"event": "spectrum", "epoch": epoch, **_diagnosed(event.module.backbone, self.positives)}
         self.entries.append(entry)
         if self.log is not None:
@@ -54,25 +53,13 @@ def spectrum(run: Run, *, at: int | None = None) -> dict[str, Any]:
     where it is rounding. Raises `SchemeError` for a backbone without vectors, and `OptionError` where there
     are not so many values.
     """
-    history = [] if run.folder is None else logged(run.folder / "log.jsonl")
+    history = [] if run.folder is None else read_log(run.folder / "log.jsonl", "spectrum")
     found = {**_diagnosed(run.backbone, run.evidence.positives), "history": history}
     if at is not None:
         for forms in found["spectrum"].values():
             for figures in forms.values():
                 figures["drop"] = _drop(figures["singular_values"], at)
     return found
-
-
-def logged(path: Path) -> list[dict[str, Any]]:
-    """The diagnoses of a log, of its last phase: later epochs of an earlier phase are left out."""
-    if not path.exists():
-        return []
-    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    found = [entry for entry in entries if entry.get("event") == "spectrum"]
-    last = max(
-        (n for n, entry in enumerate(found) if n == 0 or entry["epoch"] <= found[n - 1]["epoch"]), default=0
-    )
-    return found[last:]
 
 
 def values_chart(found: dict[str, Any]) -> str:

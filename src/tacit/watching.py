@@ -8,12 +8,13 @@ from tacit.beliefs import BeliefTrace, judging
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.errors import OptionError
+from tacit.events import Callback
 from tacit.interests import InterestTrace
 from tacit.plan import Plan
 from tacit.spectra import SpectrumTrace
 from tacit.training.callbacks import JsonLog
 from tacit.training.step import Step
-from tacit.types import Callback, PairScorer
+from tacit.types import PairScorer
 
 
 def traces(

@@ -10,7 +10,7 @@ from tacit.errors import OptionError
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
 from tacit.scoring import score
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 DATA = random_data(2)
 BATCH = batch_from(DATA, 12)

@@ -16,7 +16,8 @@ from tacit.parts.samplers import Uniform
 from tacit.recommend.serving import recommender_of
 from tacit.schemes.plain import bpr
 from tacit.scoring import score
-from tacit.types import CSR, Backbone, Items, Queries
+from tacit.sparse import CSR
+from tacit.types import Backbone, Items, Queries
 
 
 class BackboneContract:

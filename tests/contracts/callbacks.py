@@ -12,9 +12,9 @@ import torch
 from helpers.tiny import random_data
 from helpers.training import Run, same
 from tacit.backbones.mf import MFConfig
+from tacit.events import Callback, Stop
 from tacit.schemes.plain import bpr
 from tacit.training.callbacks import Stateful
-from tacit.types import Callback, Stop
 
 
 class CallbackContract:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from helpers.tiny import Tiny, random_data
-from tacit.types import CSR, Queries, Recommender
+from tacit.sparse import CSR
+from tacit.types import Queries, Recommender
 
 
 class RecommenderContract:

@@ -15,7 +15,8 @@ from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
 from tacit.recommend.serving import recommender_of
 from tacit.scoring import score
-from tacit.types import Items, Queries, SequenceEncoder, Sequences
+from tacit.sparse import Sequences
+from tacit.types import Items, Queries, SequenceEncoder
 
 LISTS = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3, 5, 8]]
 

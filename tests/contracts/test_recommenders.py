@@ -24,7 +24,7 @@ from tacit.references.graphfilter import GraphFilter
 from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
-from tacit.types import Sequences
+from tacit.sparse import Sequences
 
 
 class TestVectors(RecommenderContract):

@@ -3,7 +3,7 @@ import numpy as np
 from helpers.matrices import csr_of
 from helpers.tiny import tiny
 from tacit.data.evidence import Evidence, union, without
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def rows(matrix: CSR) -> list[list[int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tacit.data.interactions import Interactions
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 USERS, ITEMS = 4, 5
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tacit.errors import DataError
 from tacit.evaluation.spectrum import Spectrum, alignment, diagnosis, spectrum_of, uniformity, unit
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 USERS = np.array([[3.0, 4.0], [4.0, 3.0], [0.0, 2.0]])
 ITEMS = np.array([[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0]])

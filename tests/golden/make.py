@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 import tacit
+from tacit.events import EpochEnd, FitEnd, StepEnd
 from tacit.run import Run
 from tacit.schemes.plain import BPRScheme
 from tacit.storage import write_json
-from tacit.types import EpochEnd, FitEnd, StepEnd
 
 HERE = Path(__file__).parent
 LOG = HERE / "log.csv"

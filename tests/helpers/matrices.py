@@ -6,7 +6,7 @@ from itertools import chain
 
 import numpy as np
 
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def csr_of(rows: list[list[int]], n_columns: int) -> CSR:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from tacit.kernels.sampling import empty_known
-from tacit.types import CSR, Batch, Scored
+from tacit.sparse import CSR
+from tacit.types import Batch, Scored
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from tacit.kernels.neighbours import (
     sum_rows,
     transposed,
 )
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def dense(matrix: CSR) -> np.ndarray:

@@ -18,7 +18,7 @@ from tacit.kernels.sampling import (
     row_mass,
     unknown_to,
 )
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 NOBODY = torch.zeros(20_000, dtype=torch.int64)
 

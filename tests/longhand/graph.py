@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def adjacency(positives: CSR) -> Tensor:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def best_items(scores: np.ndarray, k: int, exclude: CSR | None) -> list[list[int]]:

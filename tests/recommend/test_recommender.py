@@ -5,7 +5,8 @@ from longhand.ranking import best_items
 from tacit.errors import InternalError
 from tacit.kernels.products import TILE
 from tacit.recommend.recommender import VectorRecommender
-from tacit.types import CSR, Queries
+from tacit.sparse import CSR
+from tacit.types import Queries
 
 
 def vectors(rows: int, dim: int = 7, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ from helpers.tiny import Tiny
 from tacit.evaluation.evaluate import evaluate
 from tacit.references.graphfilter import GraphFilter
 from tacit.references.itemknn import ItemKNN
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 ROOT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FOLDER = Path(os.environ.get("TACIT_DATA", ROOT)) / "gowalla"

@@ -16,6 +16,7 @@ from helpers.training import Run, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.data.loaders import PairLoader
+from tacit.events import StepEnd, Stop
 from tacit.schemes.dli import dli
 from tacit.schemes.plain import bce
 from tacit.schemes.scheme import Scheme
@@ -23,7 +24,6 @@ from tacit.training.checkpoint import Checkpointer, newest, restore
 from tacit.training.fit import fit
 from tacit.training.optimizers import RowAdagrad
 from tacit.training.step import Step
-from tacit.types import StepEnd, Stop
 
 DATA = checkerboard()
 OPTIONS = {"negatives": 3, "rate": 0.3, "warmup": 1.0, "growth": 2.0}

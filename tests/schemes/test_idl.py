@@ -15,13 +15,14 @@ from helpers.training import Run, same
 from longhand import inverse
 from tacit.backbones.mf import MFConfig
 from tacit.errors import OptionError, SchemeError
+from tacit.events import EpochEnd
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, Nothing, Shown, Uniform
 from tacit.schemes.idl import IDL, IDLScheme, idl, soft_label
 from tacit.schemes.plain import bce
 from tacit.schemes.scheme import Scheme
-from tacit.types import Clock, EpochEnd
+from tacit.types import Clock
 
 LATE = Clock(9, 10, 90, 10)
 AUTHORS = IDL(prior=0.5, warmup=0.0)

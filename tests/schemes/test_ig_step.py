@@ -34,6 +34,7 @@ from helpers.training import Run, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import MF, MFConfig
 from tacit.errors import OptionError, SchemeError
+from tacit.events import StepEnd
 from tacit.kernels.rows import Rows
 from tacit.parts.objectives import BCE
 from tacit.parts.samplers import Uniform
@@ -44,7 +45,7 @@ from tacit.schemes.plain import bce
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import TableItems
 from tacit.training.step import Step, StepLoss
-from tacit.types import Candidates, Clock, Encoded, StepEnd, Terms
+from tacit.types import Candidates, Clock, Encoded, Terms
 
 DATA = random_data(0, pairs=70)
 

@@ -9,11 +9,12 @@ import pytest
 from helpers.tiny import tiny
 from helpers.training import Run
 from tacit.backbones.mf import MFConfig
+from tacit.events import EpochEnd, FitEnd
 from tacit.schemes.dli import dli
 from tacit.schemes.idl import idl
 from tacit.schemes.ig import InverseGradient
 from tacit.training.alarms import Alarms
-from tacit.types import Clock, EpochEnd, FitEnd
+from tacit.types import Clock
 
 YES_ONLY = tiny([(u, i) for u in range(30) for i in range(20) if (u + i) % 5 == 0], 30, 20)
 

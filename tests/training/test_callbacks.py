@@ -14,9 +14,10 @@ from helpers.tiny import random_data
 from helpers.training import Run, same
 from tacit.backbones.mf import MFConfig
 from tacit.errors import StorageError
+from tacit.events import EpochEnd, FitEnd, StepEnd
 from tacit.schemes.plain import bpr
 from tacit.training.callbacks import EarlyStopping, JsonLog, Progress
-from tacit.types import Clock, EpochEnd, FitEnd, StepEnd
+from tacit.types import Clock
 
 DATA = random_data(0)
 

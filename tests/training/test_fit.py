@@ -11,13 +11,13 @@ from helpers.training import Run, same
 from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import Diverged, OptionError
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop
 from tacit.parts.objectives import BCE
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Exponential
 from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
 from tacit.schemes.scheme import Scheme
 from tacit.training.fit import Position
-from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 BACKBONES = {
     "mf": MFConfig(dim=8),

@@ -11,7 +11,7 @@ import pytest
 import tacit
 from helpers.logs import quick_run, random_log
 from tacit.errors import RunFolderError
-from tacit.types import StepEnd
+from tacit.events import StepEnd
 
 
 class Broken(Exception):

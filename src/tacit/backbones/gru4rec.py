@@ -10,13 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from tacit.backbones.packing import Packed, keep_items, linear
-from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, check_scale, initial_table
+from tacit.backbones.packing import Packed, linear
+from tacit.backbones.sequential import SequenceBackbone, check_dropout, check_sequence_options
+from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows
-from tacit.parts.choices import check_choices
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, History, TrainingData, Vectors
+from tacit.types import Encoded, History, TrainingData, Vectors
 
 
 @dataclass(frozen=True)
@@ -36,20 +35,15 @@ class GRU4RecConfig:
     reads: ClassVar[Literal["sequences"]] = "sequences"
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_scale(self.scale)
-        for name in ("dim", "length", "hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"backbone.{name} must be at least 1, not {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"backbone.dropout is a share in [0, 1), not {self.dropout}")
+        check_sequence_options(self, "hidden", "layers")
+        check_dropout(self.dropout)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> GRU4Rec:
         """The backbone, initialised from the generator."""
         return GRU4Rec(data.n_users, data.n_items, self, generator)
 
 
-class GRU4Rec(nn.Module):
+class GRU4Rec(SequenceBackbone):
     """h_t = GRU(E[x_t], h_{t-1}); the vector of a history is W h + b at its last event.
 
     r = sigma(W_ir x + W_hr h), z = sigma(W_iz x + W_hz h), n = tanh(W_in x + r * (W_hn h)),
@@ -57,16 +51,11 @@ class GRU4Rec(nn.Module):
     whole. With `tied` the score of an item is the inner product with its E, without biases.
     """
 
-    reads: ClassVar[Literal["sequences"]] = "sequences"
-    interests = 1
-
     def __init__(
         self, n_users: int, n_items: int, options: GRU4RecConfig, generator: torch.Generator
     ) -> None:
-        super().__init__()
-        self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
-        self.length, self.queries, self.dropout = options.length, options.queries, options.dropout
-        self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
+        super().__init__(n_users, n_items, options, generator)
+        self.dropout = options.dropout
         with torch.random.fork_rng(devices=[]):
             self.recurrent = nn.GRU(
                 self.dim, options.hidden, options.layers, bias=options.bias, batch_first=True
@@ -84,11 +73,6 @@ class GRU4Rec(nn.Module):
             self.outputs = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
             self.biases = nn.Parameter(torch.zeros(n_items, 1))
 
-    def forward(self, batch: Batch) -> Encoded:
-        """A query for each position that the batch asks for."""
-        assert batch.history is not None
-        return self.encode(batch.history)
-
     def encode(self, history: History) -> Encoded:
         """A query for each position that the history asks for."""
         packed = Packed.of(history)
@@ -105,8 +89,3 @@ class GRU4Rec(nn.Module):
         table = self.items if self.outputs is None else self.outputs
         bias = None if self.biases is None else self.biases.detach()[:, 0].clone()
         return Vectors(torch.zeros(0, self.dim), table.detach().clone(), bias)
-
-    @torch.no_grad()
-    def copy_rows(self, earlier: nn.Module) -> None:
-        """Take over an earlier run: all weights, and the items that it knew."""
-        keep_items(self, earlier)

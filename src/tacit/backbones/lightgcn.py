@@ -16,7 +16,8 @@ from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.kernels.propagate import layer_mean
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
-from tacit.types import CSR, Batch, Encoded, TrainingData, Vectors
+from tacit.sparse import CSR
+from tacit.types import Batch, Encoded, TrainingData, Vectors
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn.functional import relu
 
 from tacit.backbones.capsules import route
-from tacit.backbones.packing import histories, keep_items, linear
+from tacit.backbones.packing import histories, linear
+from tacit.backbones.sequential import SequenceBackbone, check_sequence_options
 from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, check_scale, initial_table
-from tacit.parts.choices import check_choices
+from tacit.kernels.initial import Scale, initial_table
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, History, Routing, TrainingData, Vectors
+from tacit.types import Encoded, History, Routing, TrainingData
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,7 @@ class MINDConfig:
     queries: Literal["last", "newest"] = "last"  # trained: every position in turn, or the newest alone
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_scale(self.scale)
-        for name in ("dim", "length", "interests", "iterations"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"backbone.{name} must be at least 1, not {getattr(self, name)}")
+        check_sequence_options(self, "interests", "iterations")
         if self.power < 0:
             raise OptionError(f"backbone.power must not be negative, but is {self.power}")
         if self.readout == "power" and self.power != int(self.power):
@@ -55,7 +51,7 @@ class MINDConfig:
         return MIND(data.n_users, data.n_items, self, generator)
 
 
-class MIND(nn.Module):
+class MIND(SequenceBackbone):
     """Votes u_l = S h_l, shared by all interests, routed from b ~ N(0, 1); label-aware attention.
 
     b is drawn afresh in training and a fixed table else, so that answers repeat. Of a history of n events
@@ -63,22 +59,12 @@ class MIND(nn.Module):
     softmax_k((v_k . e)^p) ("power", the paper's form), or the best interest ("hard").
     """
 
-    reads: ClassVar[Literal["sequences"]] = "sequences"
-
     def __init__(self, n_users: int, n_items: int, options: MINDConfig, generator: torch.Generator) -> None:
-        super().__init__()
-        self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
-        self.length, self.interests, self.options = options.length, options.interests, options
-        self.attached, self.queries = options.attached, options.queries
-        self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
+        super().__init__(n_users, n_items, options, generator)
+        self.interests, self.attached, self.options = options.interests, options.attached, options
         self.bilinear = nn.Parameter(initial_table(self.dim, self.dim, "xavier", generator))
         self.register_buffer("start", torch.randn(self.length, self.interests, generator=generator))
         self.layer = linear(self.dim, self.dim, "xavier", generator) if options.relu else None
-
-    def forward(self, batch: Batch) -> Encoded:
-        """The interests of the history of each query."""
-        assert batch.history is not None
-        return self.encode(batch.history)
 
     def encode(self, history: History) -> Encoded:
         """The interests of the history up to each position asked for."""
@@ -105,13 +91,3 @@ class MIND(nn.Module):
             power=options.power,
             base=(read.rows, items),
         )
-
-    @torch.no_grad()
-    def vectors(self) -> Vectors:
-        """Item vectors; a person's are those of a history."""
-        return Vectors(torch.zeros(0, self.dim), self.items.detach().clone())
-
-    @torch.no_grad()
-    def copy_rows(self, earlier: nn.Module) -> None:
-        """Take over an earlier run: all weights, and the items that it knew."""
-        keep_items(self, earlier)

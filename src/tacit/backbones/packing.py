@@ -73,13 +73,6 @@ def histories(table: Float[Tensor, "N d"], history: History) -> Read:
     return Read(packed.padded(rows.take()), torch.arange(width) < lengths[:, None], rows)
 
 
-def keep_items(backbone: nn.Module, earlier: nn.Module) -> None:
-    """Take over every tensor of an earlier run's backbone, of item tables the rows that it had."""
-    own = backbone.state_dict()
-    for name, values in earlier.state_dict().items():
-        own[name][: len(values)] = values
-
-
 def linear(inputs: int, outputs: int, scale: Scale, generator: torch.Generator) -> nn.Linear:
     """A linear layer with weights from the generator and biases of zero."""
     with torch.random.fork_rng(devices=[]):

@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu, relu, scaled_dot_product_attention
 
-from tacit.backbones.packing import Packed, keep_items, linear
+from tacit.backbones.packing import Packed, linear
+from tacit.backbones.sequential import SequenceBackbone, check_dropout, check_sequence_options
 from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, check_scale, initial_table
+from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows
-from tacit.parts.choices import check_choices
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, History, TrainingData, Vectors
+from tacit.types import Encoded, History, TrainingData
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,12 @@ class SASRecConfig:
     reads: ClassVar[Literal["sequences"]] = "sequences"
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_scale(self.scale)
-        for name in ("dim", "length", "blocks", "heads"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"backbone.{name} must be at least 1, not {getattr(self, name)}")
+        check_sequence_options(self, "blocks", "heads")
         if self.inner is not None and self.inner < 1:
             raise OptionError(f"backbone.inner must be at least 1, not {self.inner}")
         if self.dim % self.heads:
             raise OptionError(f"backbone.heads = {self.heads} must divide backbone.dim = {self.dim}")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"backbone.dropout is a share in [0, 1), not {self.dropout}")
+        check_dropout(self.dropout)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> SASRec:
         """The backbone, initialised from the generator."""
@@ -74,7 +69,8 @@ class Block(nn.Module):
             hidden = hidden + self._attention(self.attended(hidden), packed)
             return hidden + self._feed(self.fed(hidden))
         hidden = self.attended(hidden + self._attention(hidden, packed))
-        return self.fed(hidden + self._feed(hidden))  # type: ignore[no-any-return]
+        hidden = self.fed(hidden + self._feed(hidden))
+        return hidden
 
     def _attention(self, hidden: Tensor, packed: Packed) -> Tensor:
         """softmax(Q K^T / sqrt(d / heads)) V over the events up to each one; padding comes after, unseen."""
@@ -92,30 +88,20 @@ class Block(nn.Module):
         return dropout(hidden, self.dropout, self.training)
 
 
-class SASRec(nn.Module):
+class SASRec(SequenceBackbone):
     """h = LN(blocks(E[x] + P)); the score of an item is h . E[item].
 
     Positions count from the first event of the window. Right padding is never computed but in the attention,
     where it stands after everything that counts.
     """
 
-    reads: ClassVar[Literal["sequences"]] = "sequences"
-    interests = 1
-
     def __init__(self, n_users: int, n_items: int, options: SASRecConfig, generator: torch.Generator) -> None:
-        super().__init__()
-        self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
-        self.length, self.queries, self.dropout = options.length, options.queries, options.dropout
-        self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
+        super().__init__(n_users, n_items, options, generator)
+        self.dropout = options.dropout
         self.positions = nn.Parameter(initial_table(self.length, self.dim, options.scale, generator))
         self.blocks = nn.ModuleList([Block(options, generator) for _ in range(options.blocks)])
         self.last = nn.LayerNorm(self.dim) if options.norm == "pre" else nn.Identity()
         self.first = nn.Identity() if options.norm == "pre" else nn.LayerNorm(self.dim)
-
-    def forward(self, batch: Batch) -> Encoded:
-        """A query for each position that the batch asks for."""
-        assert batch.history is not None
-        return self.encode(batch.history)
 
     def encode(self, history: History) -> Encoded:
         """A query for each position that the history asks for."""
@@ -128,13 +114,3 @@ class SASRec(nn.Module):
         queries = self.last(hidden[packed.queries])
         items = TableItems(self.items)
         return Encoded(queries[:, None], items, base=(base, items))
-
-    @torch.no_grad()
-    def vectors(self) -> Vectors:
-        """Item vectors; a person's vector is that of a history."""
-        return Vectors(torch.zeros(0, self.dim), self.items.detach().clone())
-
-    @torch.no_grad()
-    def copy_rows(self, earlier: nn.Module) -> None:
-        """Take over an earlier run: all weights, and the items that it knew."""
-        keep_items(self, earlier)

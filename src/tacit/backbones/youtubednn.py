@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from tacit.backbones.packing import Packed, keep_items, linear
+from tacit.backbones.packing import Packed, linear
+from tacit.backbones.sequential import SequenceBackbone, check_sequence_options
 from tacit.errors import OptionError
-from tacit.kernels.initial import Scale, check_scale, initial_table
+from tacit.kernels.initial import Scale
 from tacit.kernels.rows import Rows
-from tacit.parts.choices import check_choices
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, History, TrainingData, Vectors
+from tacit.types import Encoded, History, TrainingData
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,7 @@ class YouTubeDNNConfig:
     reads: ClassVar[Literal["sequences"]] = "sequences"
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_scale(self.scale)
-        for name in ("dim", "length"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"backbone.{name} must be at least 1, not {getattr(self, name)}")
+        check_sequence_options(self)
         if any(width < 1 for width in self.hidden):
             raise OptionError(f"backbone.hidden holds widths of at least 1, not {list(self.hidden)}")
 
@@ -45,26 +41,15 @@ class YouTubeDNNConfig:
         return YouTubeDNN(data.n_users, data.n_items, self, generator)
 
 
-class YouTubeDNN(nn.Module):
+class YouTubeDNN(SequenceBackbone):
     """v = f(mean of E[x] over the events up to the query), f a tower of ReLU layers that ends linear."""
-
-    reads: ClassVar[Literal["sequences"]] = "sequences"
-    interests = 1
 
     def __init__(
         self, n_users: int, n_items: int, options: YouTubeDNNConfig, generator: torch.Generator
     ) -> None:
-        super().__init__()
-        self.n_users, self.n_items, self.dim = n_users, n_items, options.dim
-        self.length, self.queries = options.length, options.queries
-        self.items = nn.Parameter(initial_table(n_items, self.dim, options.scale, generator))
+        super().__init__(n_users, n_items, options, generator)
         widths = (self.dim, *options.hidden, self.dim)
         self.tower = nn.ModuleList([linear(a, b, "xavier", generator) for a, b in pairwise(widths)])
-
-    def forward(self, batch: Batch) -> Encoded:
-        """A query for each position that the batch asks for."""
-        assert batch.history is not None
-        return self.encode(batch.history)
 
     def encode(self, history: History) -> Encoded:
         """A query for each position that the history asks for."""
@@ -77,13 +62,3 @@ class YouTubeDNN(nn.Module):
             hidden = layer(hidden if place == 0 else relu(hidden))
         items = TableItems(self.items)
         return Encoded(hidden[:, None], items, base=(base, items))
-
-    @torch.no_grad()
-    def vectors(self) -> Vectors:
-        """Item vectors; a person's vector is that of a history."""
-        return Vectors(torch.zeros(0, self.dim), self.items.detach().clone())
-
-    @torch.no_grad()
-    def copy_rows(self, earlier: nn.Module) -> None:
-        """Take over an earlier run: all weights, and the items that it knew."""
-        keep_items(self, earlier)

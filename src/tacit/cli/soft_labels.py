@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,7 +22,9 @@ def soft_labels(
     scale: Annotated[float, typer.Option(help="Of the usual distance to the nearest.")] = 1.0,
     alpha: Annotated[float, typer.Option(help="How much comes from neighbours in each step.")] = 0.5,
     steps: Annotated[int, typer.Option(help="Of the propagation.")] = 20,
-    graph: Annotated[str, typer.Option(help="nearest, or dense: the whole cluster.")] = "nearest",
+    graph: Annotated[
+        Literal["nearest", "dense"], typer.Option(help="Neighbours: the nearest, or the whole cluster.")
+    ] = "nearest",
     neighbours: Annotated[int, typer.Option(help="nearest: of each example.")] = 64,
     keep: Annotated[int, typer.Option(help="nearest: items of a row that are kept.")] = 100,
     seed: shared.Seed = 0,
@@ -36,12 +38,10 @@ def soft_labels(
     targets. fit makes labels by itself where it is given none.
     """
     from tacit.api import soft_labels as made
-    from tacit.parts.choices import check_choice
     from tacit.parts.propagation import Propagation
 
-    check_choice("graph", graph, ("nearest", "dense"))
     shared.use_threads(threads)
-    options = Propagation(clusters, distance, scale, alpha, steps, graph, neighbours, keep)  # type: ignore[arg-type]
+    options = Propagation(clusters, distance, scale, alpha, steps, graph, neighbours, keep)
     labels = made(run, train, options=options, seed=seed)
     labels.save(out)
     say(f"wrote {out}")

@@ -10,7 +10,8 @@ from jaxtyping import Int64
 
 from tacit.data.moments import Moments
 from tacit.kernels.topk import shared_with
-from tacit.types import CSR, Sequences, TrainingData
+from tacit.sparse import CSR, Sequences
+from tacit.types import TrainingData
 
 
 @dataclass(frozen=True, eq=False)

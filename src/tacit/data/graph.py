@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from tacit.kernels.propagate import Graph
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def bipartite(positives: CSR) -> Graph:

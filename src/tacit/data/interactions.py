@@ -16,7 +16,7 @@ from tacit.data.checks import check
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError
 from tacit.kernels.ingest import Pairs, compress, distinct_pairs, order_by_user
-from tacit.types import CSR, Sequences
+from tacit.sparse import CSR, Sequences
 
 YES, NO, SHOWN = range(3)
 OPTIONAL = ("times", "positions", "labels", "weights", "shown", "ratings")

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from tacit.data.loaders import SHUFFLE, Owners
 from tacit.kernels.sampling import derived_key
-from tacit.types import Batch, History, Sequences
+from tacit.sparse import Sequences
+from tacit.types import Batch, History
 
 Queries = Literal["all", "last", "newest"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from tacit.errors import DataError
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 SAMPLE = 5_000  # rows above which uniformity looks at a sample
 BLOCK = 1_024

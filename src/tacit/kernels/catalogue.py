@@ -142,9 +142,9 @@ def log_rest(
     """
     if dense is None:
         dense = len(queries) * len(table) <= DENSE_LIMIT
-    anticipated = own is not None and len(table) * NARROWEST <= ENTRIES and torch.is_grad_enabled()
-    if not dense and anticipated:
-        return _Softmax.apply(queries, table, bias, targets, own.detach())  # type: ignore[no-any-return, no-untyped-call, union-attr]
+    anticipated = len(table) * NARROWEST <= ENTRIES and torch.is_grad_enabled()
+    if not dense and own is not None and anticipated:
+        return _Softmax.apply(queries, table, bias, targets, own.detach())  # type: ignore[no-any-return, no-untyped-call]
     if not dense:
         return _LogRest.apply(queries, table, bias, targets)  # type: ignore[no-any-return, no-untyped-call]
     scores = queries @ table.T

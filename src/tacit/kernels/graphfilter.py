@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from tacit.kernels.neighbours import ItemGraph, sum_dense_rows
 from tacit.kernels.products import InnerProducts
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 RANK, WEIGHT = 256, 0.3
 ROUNDS, SPARE = 5, 64

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt16
 
 from tacit.kernels._compiled import neighbours as compiled
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def transposed(matrix: CSR) -> CSR:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int, Int64
 from torch import Tensor
 
 from tacit.kernels._compiled import sampling as compiled
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 
 def key_of(generator: torch.Generator) -> int:

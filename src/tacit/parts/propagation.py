@@ -157,7 +157,7 @@ def _scattered(vectors: Tensor, count: int, chance: torch.Generator) -> Tensor:
 
 def _closest(vectors: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """Distance to, and number of, the nearest centre; the lower number where two are as near."""
-    parts = [torch.cdist(block, centres).min(1) for block in vectors.split(BLOCK)]  # type: ignore[no-untyped-call]
+    parts = [torch.cdist(block, centres).min(1) for block in torch.split(vectors, BLOCK)]
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 

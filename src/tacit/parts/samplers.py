@@ -25,7 +25,8 @@ from tacit.kernels.sampling import (
     row_mass,
     unknown_to,
 )
-from tacit.types import CSR, Batch, Candidates, Need, Slot, TrainingData
+from tacit.sparse import CSR
+from tacit.types import Batch, Candidates, Need, Slot, TrainingData
 
 
 def _check_count(name: str, count: int) -> None:

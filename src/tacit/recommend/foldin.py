@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from tacit.types import CSR
+from tacit.sparse import CSR
 
 BLOCK = 1024
 

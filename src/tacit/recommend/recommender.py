@@ -9,7 +9,8 @@ from jaxtyping import Float32, Int64
 
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
-from tacit.types import CSR, Queries, TopK
+from tacit.sparse import CSR
+from tacit.types import Queries, TopK
 
 FoldIn = Callable[[CSR], Float32[np.ndarray, "Q d"]]
 

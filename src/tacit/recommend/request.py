@@ -14,7 +14,8 @@ from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import diversify, top_k
 from tacit.recommend.foldin import trained_rows
-from tacit.types import CSR, Queries, Recommender, Sequences, TopK
+from tacit.sparse import CSR, Sequences
+from tacit.types import Queries, Recommender, TopK
 
 Id = int | str
 BLOCK_BYTES = 2**27

@@ -12,7 +12,8 @@ from torch.nn.functional import normalize
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
 from tacit.kernels.topk import merge
-from tacit.types import CSR, History, Queries, Sequences, TopK
+from tacit.sparse import CSR, Sequences
+from tacit.types import History, Queries, TopK
 
 TOGETHER = 32  # sequences encoded at once; always as many, since the last bits depend on the shape
 

@@ -12,7 +12,8 @@ from tacit.recommend.foldin import ridge
 from tacit.recommend.pairs import PairRecommender
 from tacit.recommend.recommender import VectorRecommender
 from tacit.recommend.sequences import SequenceRecommender
-from tacit.types import CSR, PairScorer
+from tacit.sparse import CSR
+from tacit.types import PairScorer
 
 Served = VectorRecommender | PairRecommender | SequenceRecommender
 

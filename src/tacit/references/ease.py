@@ -14,7 +14,8 @@ from tacit.errors import OptionError
 from tacit.kernels.neighbours import sum_dense_rows
 from tacit.kernels.topk import recommend_in_blocks
 from tacit.references.history import history_of
-from tacit.types import CSR, Queries, TopK, TrainingData
+from tacit.sparse import CSR
+from tacit.types import Queries, TopK, TrainingData
 
 BLOCK = 1024
 

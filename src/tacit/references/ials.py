@@ -11,7 +11,8 @@ from jaxtyping import Float32
 
 from tacit.errors import MissingExtra
 from tacit.kernels.products import InnerProducts
-from tacit.types import CSR, Queries, TopK, TrainingData
+from tacit.sparse import CSR
+from tacit.types import Queries, TopK, TrainingData
 
 
 @dataclass(frozen=True)

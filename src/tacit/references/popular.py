@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from tacit.kernels.topk import recommend_in_blocks
-from tacit.types import CSR, Queries, TopK, TrainingData
+from tacit.sparse import CSR
+from tacit.types import Queries, TopK, TrainingData
 
 
 @dataclass(frozen=True)

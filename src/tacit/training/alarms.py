@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop
 
 _log = logging.getLogger("tacit")
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tacit.errors import StorageError
-from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -62,11 +62,9 @@ class EarlyStopping:
         self.history: list[dict[str, Any]] = []
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
-        if not isinstance(event, EpochEnd):
+        if not due(event, self.every):
             return None
         epoch = event.clock.epoch + 1
-        if epoch % self.every and epoch < event.clock.epochs:
-            return None
         return self._judge(event.module, epoch, event.clock.step)
 
     def conclude(self, module: torch.nn.Module, epoch: int, step: int) -> None:
@@ -177,6 +175,18 @@ class JsonLog:
         with self._disk():
             self._file.truncate(values["bytes"])
             self._file.seek(0, os.SEEK_END)
+
+
+def read_log(path: Path, event: str) -> list[dict[str, Any]]:
+    """Entries of one event in a log, of its last phase: later epochs of an earlier phase are left out."""
+    if not path.exists():
+        return []
+    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    found = [entry for entry in entries if entry.get("event") == event]
+    last = max(
+        (n for n, entry in enumerate(found) if n == 0 or entry["epoch"] <= found[n - 1]["epoch"]), default=0
+    )
+    return found[last:]
 
 
 class Progress:

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from tacit import storage
 from tacit.errors import ArtifactError, Diverged, Interrupted, RunFolderError
+from tacit.events import EpochEnd, FitEnd, StepEnd, Stop
 from tacit.kernels.threads import counts
 from tacit.storage import json_bytes, read_json, read_tensors, tensor_bytes, write_artifact
 from tacit.training.callbacks import Stateful
 from tacit.training.fit import Position, check_parameters
 from tacit.training.step import Step
-from tacit.types import EpochEnd, FitEnd, StepEnd, Stop
 
 _log = logging.getLogger("tacit")
 KIND, VERSION, KEPT = "tacit-checkpoint", 1, 2

@@ -15,10 +15,11 @@ import torch
 
 from tacit.data.loaders import Loader
 from tacit.errors import Diverged, OptionError
+from tacit.events import Callback, EpochEnd, FitEnd, StepEnd, Stop
 from tacit.kernels.sampling import derived_key
 from tacit.training.optimizers import set_rate
 from tacit.training.step import Step, StepLoss
-from tacit.types import Callback, Clock, Closure, EpochEnd, FitEnd, StepEnd, Stop
+from tacit.types import Clock, Closure
 
 SAMPLE, STATE, META = 2, 3, 4
 

@@ -16,7 +16,8 @@ from reproduce.cells import chosen_cells
 from reproduce.contest import Contest
 from reproduce.pairs import Setting, Work, published
 from tacit.backbones.mf import MFConfig
-from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
+from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme
+from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from tacit.schemes.plain import bce, bpr, sampled_softmax, softmax
     from tacit.schemes.remi import remi
     from tacit.schemes.rivals.adt import r_ce, t_ce
-    from tacit.schemes.rivals.contrastive import bsl, ccl, label_smoothing
+    from tacit.schemes.rivals.contrastive import bsl, ccl
     from tacit.schemes.rivals.directau import directau
     from tacit.schemes.rivals.dns import dns
     from tacit.schemes.rivals.gbce import gbce
+    from tacit.schemes.rivals.smoothing import label_smoothing
     from tacit.schemes.scheme import Scheme
     from tacit.training.optimizers import OptimizerOptions
     from tacit.training.options import TrainingOptions
@@ -76,7 +77,7 @@ _HOME = {
     "gbce": "tacit.schemes.rivals.gbce",
     "idl": "tacit.schemes.idl",
     "idl_ig": "tacit.presets",
-    "label_smoothing": "tacit.schemes.rivals.contrastive",
+    "label_smoothing": "tacit.schemes.rivals.smoothing",
     "load": "tacit.run",
     "r_ce": "tacit.schemes.rivals.adt",
     "remi": "tacit.schemes.remi",

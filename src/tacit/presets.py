@@ -27,10 +27,11 @@ from tacit.schemes.ig import InverseGradient
 from tacit.schemes.plain import BCEScheme, BPRScheme, SampledSoftmaxScheme, SoftmaxScheme
 from tacit.schemes.remi import REMIScheme
 from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
-from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme, SmoothedScheme
+from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme
 from tacit.schemes.rivals.directau import DirectAUScheme
 from tacit.schemes.rivals.dns import DNSScheme
 from tacit.schemes.rivals.gbce import GBCEScheme
+from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Similarity
 

@@ -28,9 +28,10 @@ from tacit.schemes.idl import IDL
 from tacit.schemes.ig import InverseGradient
 from tacit.schemes.remi import InterestAware
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss
-from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive, SmoothedSoftmax
+from tacit.schemes.rivals.contrastive import BilateralSoftmax, CosineContrastive
 from tacit.schemes.rivals.directau import Alignment, Uniformity
 from tacit.schemes.rivals.gbce import CalibratedBCE
+from tacit.schemes.rivals.smoothing import SmoothedCatalogueSoftmax, SmoothedSoftmax
 from tacit.scoring import LocalItems
 
 
@@ -231,6 +232,11 @@ class TestBilateralSoftmax(ObjectiveContract):
 
 class TestSmoothedSoftmax(ObjectiveContract):
     part = SmoothedSoftmax()
+    pushes_all = False
+
+
+class TestSmoothedCatalogueSoftmax(ObjectiveContract):
+    part = SmoothedCatalogueSoftmax()
     pushes_all = False
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,14 +21,13 @@ from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss, r_ce, t_ce
 from tacit.schemes.rivals.contrastive import (
     BilateralSoftmax,
     CosineContrastive,
-    SmoothedSoftmax,
     bsl,
     ccl,
-    label_smoothing,
 )
 from tacit.schemes.rivals.directau import Alignment, Uniformity, directau, uniformity
 from tacit.schemes.rivals.dns import dns
 from tacit.schemes.rivals.gbce import CalibratedBCE, gbce
+from tacit.schemes.rivals.smoothing import SmoothedCatalogueSoftmax, SmoothedSoftmax, label_smoothing
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import TableItems
 from tacit.training.step import Step
@@ -241,6 +242,19 @@ def test_without_smoothing_the_loss_is_the_sampled_softmax(target, cells):
     assert SmoothedSoftmax(0.1, 0.0)(scored).labelled.item() == pytest.approx(plain, abs=1e-12)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_a_smoothed_catalogue_softmax_over_every_item_is_the_smoothed_softmax(smoothing):
+    scored = row(2.0, 1.0, -1.0, 0.5)
+    whole = replace(scored, log_rest=scored.scores[:, 1:].logsumexp(1))
+    found = SmoothedCatalogueSoftmax(1.0, smoothing, _n_items=4)(whole).labelled.item()
+    assert found == pytest.approx(SmoothedSoftmax(1.0, smoothing)(scored).labelled.item(), abs=1e-12)
+
+
+def test_a_smoothed_catalogue_softmax_asks_to_be_bound():
+    with pytest.raises(OptionError, match=r"call bind\(data\) first"):
+        SmoothedCatalogueSoftmax()(row(1.0, 0.5))
+
+
 def test_without_strength_directau_is_alignment():
     backbone = Paired(USERS, ITEMS)
     aligned = backbone.loss(Scheme(Nothing(), Alignment()))
@@ -321,6 +335,7 @@ def test_presets_hold_their_parts():
     assert ccl(margin=0.9).objective == CosineContrastive(0.9)
     assert bsl(ratio=1.2).objective == BilateralSoftmax(0.1, 1.2)
     assert label_smoothing().objective == SmoothedSoftmax()
+    assert label_smoothing(over="catalogue").objective == SmoothedCatalogueSoftmax(0.1, similarity="cosine")
     assert (dns(negatives=8).sampler, dns().objective, dns().refiners) == (Uniform(8), BPR(), (HardestK(1),))
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence
 
 from tacit.backbones.packing import Packed, linear
 from tacit.backbones.sequential import SequenceBackbone, check_dropout, check_sequence_options
@@ -78,8 +79,9 @@ class GRU4Rec(SequenceBackbone):
         packed = Packed.of(history)
         base = Rows(self.items, packed.items)
         inputs = dropout(base.take(), self.dropout, self.training)
-        states, _ = self.recurrent(packed.padded(inputs))
-        queries: Float[Tensor, "Q d"] = self.merge(states.flatten(0, 1)[history.query])
+        order, counts = packed.by_place()
+        states, _ = self.recurrent(PackedSequence(inputs.index_select(0, order), counts))
+        queries: Float[Tensor, "Q d"] = self.merge(states.data[order.argsort()[packed.queries]])
         items = TableItems(self.items if self.outputs is None else self.outputs, self.biases)
         return Encoded(queries[:, None], items, base=(base, items))
 

@@ -39,6 +39,14 @@ class Packed:
             shape=(count, width),
         )
 
+    def by_place(self) -> tuple[Int[Tensor, "T"], Int[Tensor, "longest"]]:
+        """Events ordered by place, at each the longest sequences first, and how many stand at each."""
+        sequence = self.cells // self.shape[1]
+        lengths = sequence.bincount(minlength=self.shape[0])
+        rank = lengths.argsort(descending=True, stable=True).argsort()
+        order = (self.places * self.shape[0] + rank[sequence]).argsort()
+        return order, self.places.bincount()
+
     def padded(self, values: Float[Tensor, "T c"]) -> Float[Tensor, "S L c"]:
         """The values in their cells, zeros elsewhere."""
         count, width = self.shape

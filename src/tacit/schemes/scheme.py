@@ -74,7 +74,8 @@ class Scheme:
                     "use bce"
                 )
             sampled = {"candidates", "unlabelled"} & part.needs
-            if sampled and (self.objective.catalogue or isinstance(drawing, Nothing)):
+            spared = self.objective.catalogue and part is not self.objective
+            if sampled and (spared or isinstance(drawing, Nothing)):
                 raise SchemeError(
                     f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
                     "use bce, bpr or sampled-softmax"

@@ -1,7 +1,7 @@
-"""Losses of cosines against many candidates: SimpleX's cosine contrastive loss, BSL, label smoothing.
+"""Losses of cosines against many candidates: SimpleX's cosine contrastive loss, and BSL.
 
 Sources: Mao et al., "SimpleX", CIKM 2021; Wu et al., "BSL: Understanding and Improving Softmax Loss for
-Recommendation", ICDE 2024; Szegedy et al., CVPR 2016 for label smoothing.
+Recommendation", ICDE 2024.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Losses, Need, Objective, Scored, Similarity, Slot, TrainingData
 
 
-def _valid(scored: Scored) -> Bool[Tensor, "Q M"]:
+def valid_others(scored: Scored) -> Bool[Tensor, "Q M"]:
+    """Which candidates beside the target are not dropped."""
     return scored.log_weights[:, 1:] > -torch.inf
 
 
-def _log_sum(scores: Float[Tensor, "Q C"], log_weights: Float[Tensor, "Q C"]) -> Float[Tensor, "Q"]:
+def log_sum(scores: Float[Tensor, "Q C"], log_weights: Float[Tensor, "Q C"]) -> Float[Tensor, "Q"]:
     """Log-sum-exp of weighted scores; what is dropped is masked where its score may be +inf."""
     whole = (scores + log_weights).logsumexp(1)
     if not bool(whole.detach().isnan().any()):
@@ -60,7 +61,7 @@ class CosineContrastive:
         return self
 
     def __call__(self, scored: Scored) -> Losses:
-        valid = _valid(scored)
+        valid = valid_others(scored)
         over = torch.where(valid, (scored.scores[:, 1:] - self.margin).clamp(min=0), 0.0)
         weights = scored.log_weights[:, 1:].exp()
         mean = (weights * over).sum(1) / valid.sum(1).clamp(min=1)
@@ -97,48 +98,11 @@ class BilateralSoftmax:
 
     def __call__(self, scored: Scored) -> Losses:
         others, log_weights = scored.scores[:, 1:], scored.log_weights[:, 1:]
-        rest = _log_sum(others, log_weights)
+        rest = log_sum(others, log_weights)
         if not bool(rest.detach().isfinite().all()):
-            some = _valid(scored).any(1)[:, None]
-            rest = _log_sum(others.where(some, 0.0), log_weights.where(some, 0.0)).where(some[:, 0], 0.0)
+            some = valid_others(scored).any(1)[:, None]
+            rest = log_sum(others.where(some, 0.0), log_weights.where(some, 0.0)).where(some[:, 0], 0.0)
         return Losses(self.ratio * rest - scored.scores[:, 0])
-
-    def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
-        return scored.scores
-
-
-@dataclass(frozen=True)
-class SmoothedSoftmax:
-    """(1 - smoothing) CE of the target + smoothing * mean CE over it and the sampled candidates; (Q,).
-
-    CE is -log of the softmax over target and candidates (Szegedy et al., section 7, with their uniform share
-    over what is sampled). Raises `OptionError` for a temperature that is no positive number, or a share
-    outside [0, 1].
-    """
-
-    temperature: float = 0.1  # scores are divided by it
-    smoothing: float = 0.1  # share of the loss that is spread over all candidates
-    similarity: Similarity = "cosine"  # of a user's and an item's vector
-    slot: ClassVar[Slot] = "objective"
-    needs: ClassVar[frozenset[Need]] = frozenset()
-    catalogue: ClassVar[bool] = False
-    one_target: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not (0 < self.temperature < math.inf and 0 <= self.smoothing <= 1):
-            raise OptionError(
-                "temperature must be a positive number and smoothing in [0, 1], "
-                f"not {self.temperature} and {self.smoothing}"
-            )
-
-    def bind(self, data: TrainingData) -> Self:
-        return self
-
-    def __call__(self, scored: Scored) -> Losses:
-        kept = scored.log_weights > -torch.inf
-        mean = torch.where(kept, scored.scores, 0.0).sum(1) / kept.sum(1)
-        whole = _log_sum(scored.scores, scored.log_weights)
-        return Losses(whole - (1 - self.smoothing) * scored.scores[:, 0] - self.smoothing * mean)
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -172,20 +136,6 @@ class BSLScheme:
         return _shared(self.negatives, BilateralSoftmax(self.temperature, self.ratio))
 
 
-@dataclass(frozen=True)
-class SmoothedScheme:
-    """Sampled softmax with smoothed labels."""
-
-    use: Literal["label-smoothing"] = "label-smoothing"
-    negatives: int = 1024  # candidates of the batch
-    temperature: float = 0.1  # scores are divided by it
-    smoothing: float = 0.1  # share of the loss that is spread over all candidates
-
-    def build(self) -> Scheme:
-        """The scheme of these options. Raises `OptionError` for one out of range."""
-        return _shared(self.negatives, SmoothedSoftmax(self.temperature, self.smoothing))
-
-
 def _shared(negatives: int, objective: Objective) -> Scheme:
     return Scheme(Uniform(negatives, shared=True), objective)
 
@@ -198,8 +148,3 @@ def ccl(**options: Any) -> Scheme:
 def bsl(**options: Any) -> Scheme:
     """Scheme of `BSLScheme(**options)`."""
     return from_options(BSLScheme, options)
-
-
-def label_smoothing(**options: Any) -> Scheme:
-    """Scheme of `SmoothedScheme(**options)`."""
-    return from_options(SmoothedScheme, options)

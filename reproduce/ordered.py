@@ -1,0 +1,188 @@
+"""What the studies on sequences share: leave the last two out, several schemes on one backbone, soft labels.
+
+Validation, the last event but one of everybody, chooses epoch and point; nothing is trained again on it, and
+the test history holds it. A run is kept under `values`, so that the seed that chose a point is not trained
+twice and soft labels are made of the softmax run of the same seed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pyarrow.parquet as pq
+import torch
+
+import tacit
+from reproduce.cells import dataset
+from reproduce.contest import VALUES, Contest, known
+from reproduce.pairs import Preset, Setting
+from tacit.data.interactions import Interactions
+from tacit.data.softlabels import SoftLabels
+from tacit.data.split import Split, split
+from tacit.evaluation.evaluate import evaluate
+from tacit.parts.propagation import Propagation
+from tacit.parts.samplers import Uniform
+from tacit.schemes.desorec import Decoupled, DeSoRecScheme
+from tacit.schemes.plain import SoftmaxScheme
+from tacit.schemes.rivals.smoothing import SmoothedScheme
+from tacit.schemes.scheme import Scheme
+from tacit.training.optimizers import OptimizerOptions
+from tacit.training.options import TrainingOptions
+from tacit.types import Batch, Candidates, Need, Slot, TrainingData
+
+BASE = "softmax"  # whose runs make the soft labels
+DOTS: dict[str, Any] = {"similarity": "dot", "temperature": 1.0}
+
+
+@cache
+def leave_two_out(data: str) -> Split:
+    """Everybody's last event as test, the one before it as validation."""
+    return split(Interactions.read(pq.read_table(dataset(data) / "interactions.parquet")), "last")
+
+
+@dataclass(frozen=True)
+class EvenCandidates:
+    """Soft labels that know nothing: what is not the target's is shared evenly by items drawn at random."""
+
+    others: float  # mass of all items but the target
+    drawn: Uniform = field(default_factory=lambda: Uniform(64))
+    slot: ClassVar[Slot] = "sampler"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def bind(self, data: TrainingData) -> Self:
+        return replace(self, drawn=self.drawn.bind(data))
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Candidates:
+        found = self.drawn(batch, generator)
+        there = torch.ones(found.others.shape) if found.valid is None else found.valid.float()
+        return replace(found, labels=self.others * there / there.sum(1, keepdim=True).clamp_min(1))
+
+
+@dataclass(frozen=True)
+class EvenScheme:
+    """DeSoRec's loss on labels that know nothing."""
+
+    trust: float
+    balance: float
+    others: float = 0.5
+    use: str = "even-labels"
+
+    def build(self) -> Scheme:
+        return Scheme(EvenCandidates(self.others), Decoupled(self.trust, self.balance))
+
+
+def soft_targets(backbone: Any, training: TrainingOptions, **labels: Any) -> dict[str, list[Setting]]:
+    """Three points each of softmax, DeSoRec, label smoothing and even labels; `labels`: how they are made."""
+    pairs = ((0.3, 0.7), (0.7, 0.7), (0.3, 0.4))
+    presets: dict[str, list[Preset]] = {
+        "desorec": [DeSoRecScheme(trust=trust, balance=balance, **labels) for trust, balance in pairs],
+        "label-smoothing": [
+            SmoothedScheme(smoothing=share, over="catalogue", **DOTS) for share in (0.03, 0.1, 0.3)
+        ],
+        "even-labels": [EvenScheme(trust=trust, balance=balance) for trust, balance in pairs],
+    }
+    rates = (0.0005, 0.001, 0.002)
+    return {
+        BASE: [
+            Setting(backbone, SoftmaxScheme(**DOTS), OptimizerOptions("adam", rate), training)
+            for rate in rates
+        ],
+        **{
+            name: [Setting(backbone, preset, OptimizerOptions("adam", 0.001), training) for preset in points]
+            for name, points in presets.items()
+        },
+    }
+
+
+@dataclass(frozen=True)
+class OrderedContest(Contest):
+    """A contest on sequences whose runs are kept."""
+
+    def point(self, setting: Setting) -> dict[str, Any]:
+        """Best validation figures of one point."""
+        scheme, place = next(
+            (scheme, place)
+            for scheme, settings in self.schemes.items()
+            for place, held in enumerate(settings)
+            if held is setting
+        )
+        began = time.perf_counter()
+        run, labels = self.trained(scheme, place, seed=0)
+        chosen = run.config["chosen"]
+        best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
+        return {
+            "fit_seconds": round(time.perf_counter() - began, 1),
+            "epoch": chosen["epoch"],
+            "validation": {name: best[name] for name in ("recall@20", "ndcg@10", "ndcg@20")},
+            "labels": labels,
+            "config": _essential(run.config),
+        }
+
+    def seeded(self, scheme: str, seed: int) -> dict[str, Any]:
+        """The best point with this seed, test read once."""
+        place, both = self.best(scheme), self.split()
+        assert both.test is not None
+        began = time.perf_counter()
+        run, labels = self.trained(scheme, place, seed)
+        seconds = round(time.perf_counter() - began, 1)
+        history = known(both)
+        report = evaluate(
+            run.recommender,
+            truth=both.test.positives,
+            seen=history.positives,
+            events=history.sequences,
+            ks=tuple(self.ks),
+            metrics=list(self.measures),
+        )
+        self.keep(scheme, seed, report)
+        return {
+            "scheme": scheme,
+            "seed": seed,
+            "point": place,
+            "fit_seconds": seconds,
+            "users": report.users,
+            **{name: asdict(value) for name, value in report.metrics.items()},
+            "epoch": run.config["chosen"]["epoch"],
+            "labels": labels,
+            "config": _essential(run.config),
+        }
+
+    def trained(self, scheme: str, place: int, seed: int) -> tuple[tacit.Run, dict[str, float] | None]:
+        """The run of a point, trained where it is not kept yet, and the report of its soft labels."""
+        setting: Setting = self.schemes[scheme][place]
+        preset, report = setting.scheme, None
+        if isinstance(preset, DeSoRecScheme):
+            folder, report = self._labels(preset.build().sampler.made, seed)  # type: ignore[attr-defined]
+            preset = replace(preset, labels=str(folder))
+        out = VALUES / self.study / "runs" / f"{self.name}-{scheme}-{place}-seed-{seed}"
+        both = self.split()
+        run = tacit.fit(
+            both.train,
+            valid=both.valid,
+            backbone=setting.backbone,
+            scheme=preset,
+            optimizer=setting.optimizer,
+            training=replace(setting.training, refit=False),
+            seed=seed,
+            out=out,
+            resume=out.exists(),
+        )
+        return run, report
+
+    def _labels(self, made: Propagation, seed: int) -> tuple[Path, dict[str, float]]:
+        """Soft labels of the softmax run of this seed."""
+        folder = VALUES / self.study / "labels" / f"{self.name}-seed-{seed}"
+        if not folder.exists():
+            base, _ = self.trained(BASE, self.best(BASE), seed)
+            tacit.soft_labels(base, self.split().train, options=made, seed=seed).save(folder)
+        return folder, SoftLabels.load(folder).report()
+
+
+def _essential(config: dict[str, Any]) -> dict[str, Any]:
+    """What was trained, without every validation on the way, and without the place of the labels."""
+    scheme = {name: value for name, value in config["scheme"].items() if name != "labels"}
+    return {name: value for name, value in config.items() if name != "chosen"} | {"scheme": scheme}

@@ -62,10 +62,10 @@ class ComiRecSA(SequenceBackbone):
     def encode(self, history: History) -> Encoded:
         """The interests (Q, K, d) of the history up to each position asked for."""
         read = histories(self.items, history)
-        placed = read.vectors
+        placed = read.events
         if self.positions is not None:
-            placed = placed + self.positions[: placed.shape[1]]
-        logits = ((placed @ self.widen).tanh() @ self.choose).transpose(1, 2)
+            placed = placed + self.positions[read.packed.places]
+        logits = read.packed.padded((placed @ self.widen).tanh() @ self.choose).transpose(1, 2)
         weights = logits.masked_fill(~read.mask[:, None], -torch.inf).softmax(2)
         items = TableItems(self.items)
         return Encoded(

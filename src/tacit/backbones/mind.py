@@ -73,7 +73,7 @@ class MIND(SequenceBackbone):
         start: torch.Tensor = self.get_buffer("start")[None, :length]
         if self.training:
             start = torch.randn(queries, length, self.interests)
-        votes = read.vectors @ self.bilinear.T
+        votes = read.packed.padded(read.events @ self.bilinear.T)
         interests, weights = route(votes, start, read.mask, options.iterations, attached=options.attached)
         if self.layer is not None:
             interests = relu(self.layer(interests))

@@ -67,7 +67,9 @@ class Read:
 
     vectors: Float[Tensor, "Q L d"]
     mask: Bool[Tensor, "Q L"]
-    rows: Rows  # the look-up that they are made of
+    packed: Packed
+    rows: Rows  # the look-up of the T events
+    events: Float[Tensor, "T d"]  # their vectors
 
 
 def histories(table: Float[Tensor, "N d"], history: History) -> Read:
@@ -78,7 +80,8 @@ def histories(table: Float[Tensor, "N d"], history: History) -> Read:
     ends = torch.arange(len(lengths)) * width + lengths - 1
     packed = Packed.of(History(history.items[history.query // padded, :width], lengths, ends))
     rows = Rows(table, packed.items)
-    return Read(packed.padded(rows.take()), torch.arange(width) < lengths[:, None], rows)
+    events = rows.take()
+    return Read(packed.padded(events), torch.arange(width) < lengths[:, None], packed, rows, events)
 
 
 def linear(inputs: int, outputs: int, scale: Scale, generator: torch.Generator) -> nn.Linear:

@@ -1,8 +1,8 @@
-"""What the studies on sequences share: leave the last two out, several schemes on one backbone, soft labels.
+"""What the studies on sequences share: several schemes on one backbone, runs that are kept, soft labels.
 
-Validation, the last event but one of everybody, chooses epoch and point; nothing is trained again on it, and
-the test history holds it. A run is kept under `values`, so that the seed that chose a point is not trained
-twice and soft labels are made of the softmax run of the same seed.
+Validation chooses epoch and point; nothing is trained again on it, and where it is the last event but one of
+everybody, the test history holds it. A run is kept under `values`, so that the seed that chose a point is not
+trained twice and soft labels are made of the softmax run of the same seed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 import tacit
 from reproduce.cells import dataset
 from reproduce.contest import VALUES, Contest, known
-from reproduce.pairs import Preset, Setting
+from reproduce.pairs import PARTS, Preset, Setting
 from tacit.data.interactions import Interactions
 from tacit.data.softlabels import SoftLabels
 from tacit.data.split import Split, split
@@ -30,6 +31,7 @@ from tacit.schemes.desorec import Decoupled, DeSoRecScheme
 from tacit.schemes.plain import SoftmaxScheme
 from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.schemes.scheme import Scheme
+from tacit.training.callbacks import read_log
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 from tacit.types import Batch, Candidates, Need, Slot, TrainingData
@@ -42,6 +44,13 @@ DOTS: dict[str, Any] = {"similarity": "dot", "temperature": 1.0}
 def leave_two_out(data: str) -> Split:
     """Everybody's last event as test, the one before it as validation."""
     return split(Interactions.read(pq.read_table(dataset(data) / "interactions.parquet")), "last")
+
+
+@cache
+def by_people(data: str) -> Split:
+    """A tenth of the people each as validation and test, all but their last fifth given; repeats left out."""
+    parts = [pq.read_table(path) for path in sorted(dataset(data).glob("*.parquet")) if path.stem in PARTS]
+    return split(Interactions.read(pa.concat_tables(parts)), "user")
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class OrderedContest(Contest):
         return {
             "fit_seconds": round(time.perf_counter() - began, 1),
             "epoch": chosen["epoch"],
-            "validation": {name: best[name] for name in ("recall@20", "ndcg@10", "ndcg@20")},
+            "validation": {name: value for name, value in best.items() if "@" in name},
             "labels": labels,
             "config": _essential(run.config),
         }
@@ -127,28 +136,41 @@ class OrderedContest(Contest):
         place, both = self.best(scheme), self.split()
         assert both.test is not None
         began = time.perf_counter()
-        run, labels = self.trained(scheme, place, seed)
-        seconds = round(time.perf_counter() - began, 1)
-        history = known(both)
-        report = evaluate(
-            run.recommender,
-            truth=both.test.positives,
-            seen=history.positives,
-            events=history.sequences,
-            ks=tuple(self.ks),
-            metrics=list(self.measures),
-        )
-        self.keep(scheme, seed, report)
+        entry, details = self.schemes[scheme][place], {}
+        if isinstance(entry, Setting):
+            run, labels = self.trained(scheme, place, seed)
+            found = tacit.evaluate(
+                run,
+                both.test,
+                history=both.test_history,
+                ks=tuple(self.ks),
+                metrics=list(self.measures),
+                references=False,
+            ).report
+            watched = read_log(run.folder / "log.jsonl", "interests") if run.folder else []
+            details = {"epoch": run.config["chosen"]["epoch"], "config": _essential(run.config)}
+            details |= {"labels": labels} if labels else {}
+            details |= {"interests": watched} if watched else {}
+        else:
+            history = known(both)
+            seen = history if both.test_history is None else history.concat(both.test_history)
+            found = evaluate(
+                entry.fit(history),
+                truth=both.test.positives,
+                seen=seen.positives,
+                ks=tuple(self.ks),
+                metrics=list(self.measures),
+            )
+            details = {"config": asdict(entry)}
+        self.keep(scheme, seed, found)
         return {
             "scheme": scheme,
             "seed": seed,
             "point": place,
-            "fit_seconds": seconds,
-            "users": report.users,
-            **{name: asdict(value) for name, value in report.metrics.items()},
-            "epoch": run.config["chosen"]["epoch"],
-            "labels": labels,
-            "config": _essential(run.config),
+            "fit_seconds": round(time.perf_counter() - began, 1),
+            "users": found.users,
+            **{name: asdict(value) for name, value in found.metrics.items()},
+            **details,
         }
 
     def trained(self, scheme: str, place: int, seed: int) -> tuple[tacit.Run, dict[str, float] | None]:
@@ -163,6 +185,7 @@ class OrderedContest(Contest):
         run = tacit.fit(
             both.train,
             valid=both.valid,
+            valid_history=both.valid_history,
             backbone=setting.backbone,
             scheme=preset,
             optimizer=setting.optimizer,

@@ -59,7 +59,7 @@ BY_SCHEME = {  # of backbones that read sequences
     "directspec-plus": SEQUENTIAL,
 }
 SEQUENCES = ("sasrec", "gru4rec", "youtubednn", "comirec-sa", "comirec-dr", "mind")
-ROUTED = ("comirec-dr", "mind")
+ROUTED_RATE = 0.005  # of comirec-dr: its authors'
 SINGLE = ("sasrec", "gru4rec", "youtubednn")
 PAIRS = ("mf", "gmf", "lightgcn", "neumf")
 ATTACHED, UNROUTED = {"attached": True}, {"routing": 0.0}
@@ -102,7 +102,9 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ),
     ("neumf", "dli"): PUBLISHED,
     **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
-    **{(backbone, "remi"): replace(SEQUENTIAL, backbone=ATTACHED) for backbone in ROUTED},
+    **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
+    ("comirec-dr", "remi"): replace(SEQUENTIAL, rate=ROUTED_RATE, backbone=ATTACHED),
+    ("mind", "remi"): replace(SEQUENTIAL, backbone=ATTACHED),
     **{(backbone, "remi"): replace(SEQUENTIAL, scheme=UNROUTED) for backbone in SINGLE},
     **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
     **{(backbone, "desorec"): Suggested("adam", 0.001, 2048, 60, 3) for backbone in PAIRS[:3]},

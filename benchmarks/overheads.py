@@ -134,16 +134,22 @@ def memory(log: Interactions) -> None:
         yes = np.flatnonzero(log.yes)
         small, large = (PairLoader.of(log, yes, batch, seed=0) for batch in (64, BALANCED))
         loop(step, small, method, epochs=1, seed=0, max_steps=1)
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _held("VmRSS")
+        before = peak_from_here()
         loop(step, large, method, epochs=1, seed=0, max_steps=2)
-        rows.append({"backbone": name, "MiB added": _held("VmHWM") - before, "most": LIMIT})
+        rows.append({"backbone": name, "MiB added": held("VmHWM") - before, "most": LIMIT})
     table(f"Memory that steps of DirectSpec+ add, batches of {BALANCED:,}", rows)
 
 
-def _held(entry: str) -> float:
+def peak_from_here() -> float:
+    """MiB that are held now; from here on the peak `held("VmHWM")` is counted anew."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return held("VmRSS")
+
+
+def held(entry: str) -> float:
+    """An entry of the process's status, in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(entry)).split()[1]) / 1024
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import evaluation, ingest, overheads, training
+from benchmarks import catalogues, evaluation, ingest, overheads, sequences, training
 
 
 def main() -> None:
@@ -9,6 +9,8 @@ def main() -> None:
     overheads.main()
     evaluation.main()
     ingest.main()
+    sequences.main()
+    catalogues.main()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def speed(data: str, model: str) -> dict[str, float]:
     loader = SequenceLoader.of(log, config.length, config.queries, batch_size=BATCH, seed=0)
     method = build("adam", 0.001, step.groups())
     warm, steps = STEPS[data] // 3, STEPS[data]
-    epochs = -(-(warm + steps) // loader.steps)
+    epochs = -(-(warm + steps) // loader.steps) + 1
     position = Position()
     loop(step, loader, method, epochs=epochs, seed=0, max_steps=warm, position=position)
     targets: list[int] = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from helpers.tiny import Tiny, batch_from, batch_of, random_data, seeded
+from contracts.learners import LearnerContract
+from helpers.tiny import batch_from, batch_of, seeded
 from helpers.training import Run
 from tacit.kernels.rows import Rows
 from tacit.parts.objectives import BPR
@@ -20,22 +21,13 @@ from tacit.sparse import CSR
 from tacit.types import Backbone, Items, Queries
 
 
-class BackboneContract:
+class BackboneContract(LearnerContract):
     """A backbone built by `config`; `folds` where it gives vectors for people known by history only."""
 
-    config: ClassVar[Any]
-    data: ClassVar[Tiny] = random_data(0)
     folds: ClassVar[bool] = False
 
-    def build(self, seed: int = 0):
-        return self.config.build(self.data, seeded(seed))
-
-    def randomised(self):
-        backbone = self.build()
-        with torch.no_grad():
-            for index, parameter in enumerate(backbone.parameters()):
-                parameter.copy_(torch.randn(parameter.shape, generator=seeded(index)))
-        return backbone
+    def answer(self, learner):
+        return self.scores(learner).scores
 
     @property
     def batch(self):
@@ -53,26 +45,6 @@ class BackboneContract:
         backbone = self.build()
         assert (backbone.n_users, backbone.n_items) == (self.data.n_users, self.data.n_items)
         assert backbone.dim == self.config.dim
-
-    def test_parameters_are_finite_and_single_precision(self):
-        for parameter in self.build().parameters():
-            assert parameter.dtype == torch.float32
-            assert parameter.isfinite().all()
-
-    def test_the_start_is_a_function_of_the_generator(self):
-        first, second = self.build(1), self.build(1)
-        for a, b in zip(first.parameters(), second.parameters(), strict=True):
-            assert torch.equal(a, b)
-
-    def test_another_generator_gives_another_start(self):
-        first, second = self.build(1), self.build(2)
-        pairs = zip(first.parameters(), second.parameters(), strict=True)
-        assert any(not torch.equal(a, b) for a, b in pairs)
-
-    def test_building_leaves_the_global_generator_alone(self):
-        state = torch.random.get_rng_state()
-        self.build()
-        assert torch.equal(torch.random.get_rng_state(), state)
 
     def test_encodes_one_query_per_example(self):
         encoded = self.build()(self.batch)
@@ -92,21 +64,6 @@ class BackboneContract:
         turned = batch_of(users[::-1], targets[::-1])
         first, second = self.scores(backbone), self.scores(backbone, turned)
         torch.testing.assert_close(second.scores[:, 0], first.scores[order, 0])
-
-    def test_every_parameter_learns(self):
-        backbone = self.randomised()
-        self.scores(backbone).scores.tanh().sum().backward()
-        for name, parameter in backbone.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.to_dense().abs().sum() > 0, name
-
-    def test_gradients_repeat_bit_for_bit(self):
-        runs = []
-        for _ in range(2):
-            backbone = self.randomised()
-            self.scores(backbone).scores.tanh().sum().backward()
-            runs.append([parameter.grad.to_dense() for parameter in backbone.parameters()])
-        assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
 
     def test_vectors_have_one_row_per_user_and_item(self):
         vectors = self.randomised().vectors()
@@ -131,11 +88,6 @@ class BackboneContract:
         vectors.items.zero_()
         assert all(torch.equal(a, b) for a, b in zip(before, backbone.parameters(), strict=True))
         assert not vectors.users.requires_grad
-
-    def test_its_state_goes_into_another(self):
-        first, second = self.randomised(), self.build(9)
-        second.load_state_dict(first.state_dict())
-        assert torch.equal(self.scores(first).scores, self.scores(second).scores)
 
     def test_one_user_and_one_pair_are_enough(self):
         assert self.scores(self.build(), batch_from(self.data, 1)).scores.isfinite().all()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 
-from helpers.tiny import Tiny, batch_from, random_data, seeded
+from contracts.learners import LearnerContract
+from helpers.tiny import batch_from, random_data, seeded
 from helpers.training import Run
 from tacit.errors import SchemeError
 from tacit.parts.objectives import CatalogueSoftmax, SampledSoftmax
@@ -21,21 +22,11 @@ USERS = torch.tensor([3, 0, 3, 7])
 ITEMS = torch.tensor([[0, 5, 2], [1, 5, 1], [9, 0, 5], [4, 19, 3]])
 
 
-class PairScorerContract:
+class PairScorerContract(LearnerContract):
     """A scorer of pairs built by `config`."""
 
-    config: ClassVar[Any]
-    data: ClassVar[Tiny] = random_data(0)
-
-    def build(self, seed: int = 0) -> Any:
-        return self.config.build(self.data, seeded(seed))
-
-    def randomised(self) -> Any:
-        backbone = self.build()
-        with torch.no_grad():
-            for index, parameter in enumerate(backbone.parameters()):
-                parameter.copy_(torch.randn(parameter.shape, generator=seeded(index)))
-        return backbone.eval()
+    def answer(self, learner):
+        return learner.score(USERS, ITEMS)
 
     def test_keeps_its_protocol(self):
         assert isinstance(self.build(), PairScorer)
@@ -45,21 +36,6 @@ class PairScorerContract:
         backbone = self.build()
         assert (backbone.n_users, backbone.n_items) == (self.data.n_users, self.data.n_items)
         assert (backbone.reads, backbone.interests) == ("pairs", 1)
-
-    def test_parameters_are_finite_and_single_precision(self):
-        for parameter in self.build().parameters():
-            assert parameter.dtype == torch.float32
-            assert parameter.isfinite().all()
-
-    def test_the_start_is_a_function_of_the_generator(self):
-        starts = [[p.detach() for p in self.build(seed).parameters()] for seed in (1, 1, 2)]
-        assert all(torch.equal(a, b) for a, b in zip(starts[0], starts[1], strict=True))
-        assert any(not torch.equal(a, b) for a, b in zip(starts[0], starts[2], strict=True))
-
-    def test_building_leaves_the_global_generator_alone(self):
-        state = torch.random.get_rng_state()
-        self.build()
-        assert torch.equal(torch.random.get_rng_state(), state)
 
     def test_scores_each_pair(self):
         scores = self.randomised().score(USERS, ITEMS)
@@ -86,26 +62,6 @@ class PairScorerContract:
     def test_serving_knows_no_chance(self):
         backbone = self.randomised()
         assert torch.equal(backbone.score(USERS, ITEMS), backbone.score(USERS, ITEMS))
-
-    def test_every_parameter_learns(self):
-        backbone = self.randomised()
-        backbone.score(USERS, ITEMS).tanh().sum().backward()
-        for name, parameter in backbone.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.to_dense().abs().sum() > 0, name
-
-    def test_gradients_repeat_bit_for_bit(self):
-        runs = []
-        for _ in range(2):
-            backbone = self.randomised()
-            backbone.score(USERS, ITEMS).tanh().sum().backward()
-            runs.append([parameter.grad.to_dense() for parameter in backbone.parameters()])
-        assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
-
-    def test_its_state_goes_into_another(self):
-        first, second = self.randomised(), self.build(9).eval()
-        second.load_state_dict(first.state_dict())
-        assert torch.equal(first.score(USERS, ITEMS), second.score(USERS, ITEMS))
 
     def test_rows_of_an_earlier_run_can_be_taken_over(self):
         backbone, earlier = self.build(1).eval(), self.randomised()

@@ -37,7 +37,7 @@ class GRU4RecConfig:
 
     def __post_init__(self) -> None:
         check_sequence_options(self, "hidden", "layers")
-        check_dropout(self.dropout)
+        check_dropout("dropout", self.dropout)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> GRU4Rec:
         """The backbone, initialised from the generator."""

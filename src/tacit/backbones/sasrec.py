@@ -29,7 +29,8 @@ class SASRecConfig:
     blocks: int = 2  # of attention and feed-forward
     heads: int = 2  # of attention; they share dim
     inner: int | None = None  # width of the feed-forward layer; nothing: 4 times dim
-    dropout: float = 0.2  # share of hidden values that a training step leaves out
+    dropout: float = 0.2  # share of values of the embeddings, and of what a part of a block adds, left out
+    attention_dropout: float = 0.0  # the same of attention's weights; above 0 no fused kernel takes them
     norm: Literal["pre", "post"] = "pre"  # normalise what enters a part of a block, or what comes out of it
     activation: Literal["gelu", "relu"] = "gelu"  # of the feed-forward layer
     queries: Literal["all", "last", "newest"] = "all"  # positions of a sequence that are trained
@@ -42,7 +43,8 @@ class SASRecConfig:
             raise OptionError(f"backbone.inner must be at least 1, not {self.inner}")
         if self.dim % self.heads:
             raise OptionError(f"backbone.heads = {self.heads} must divide backbone.dim = {self.dim}")
-        check_dropout(self.dropout)
+        check_dropout("dropout", self.dropout)
+        check_dropout("attention_dropout", self.attention_dropout)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> SASRec:
         """The backbone, initialised from the generator."""
@@ -55,7 +57,8 @@ class Block(nn.Module):
     def __init__(self, options: SASRecConfig, generator: torch.Generator) -> None:
         super().__init__()
         dim, inner = options.dim, options.inner or 4 * options.dim
-        self.heads, self.dropout, self.pre = options.heads, options.dropout, options.norm == "pre"
+        self.heads, self.pre = options.heads, options.norm == "pre"
+        self.dropout, self.attention_dropout = options.dropout, options.attention_dropout
         self.activation = gelu if options.activation == "gelu" else relu
         self.attended, self.fed = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.project = linear(dim, 3 * dim, options.scale, generator)
@@ -77,12 +80,12 @@ class Block(nn.Module):
         whole = packed.padded(self.project(hidden))
         batch, length, _ = whole.shape
         queries, keys, values = whole.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        share = self.dropout if self.training else 0.0
+        share = self.attention_dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(queries, keys, values, dropout_p=share, is_causal=True)
         return self._thinned(self.merge(packed.flat(mixed.transpose(1, 2).flatten(2))))
 
     def _feed(self, hidden: Tensor) -> Tensor:
-        return self._thinned(self.narrow(self._thinned(self.activation(self.widen(hidden)))))
+        return self._thinned(self.narrow(self.activation(self.widen(hidden))))
 
     def _thinned(self, hidden: Tensor) -> Tensor:
         return dropout(hidden, self.dropout, self.training)

@@ -37,10 +37,10 @@ def check_sequence_options(options: SequenceOptions, *counts: str) -> None:
             raise OptionError(f"backbone.{name} must be at least 1, not {getattr(options, name)}")
 
 
-def check_dropout(share: float) -> None:
+def check_dropout(name: str, share: float) -> None:
     """Raise `OptionError` for a share outside [0, 1)."""
     if not 0 <= share < 1:
-        raise OptionError(f"backbone.dropout is a share in [0, 1), not {share}")
+        raise OptionError(f"backbone.{name} is a share in [0, 1), not {share}")
 
 
 class SequenceBackbone(nn.Module, ABC):

@@ -2,9 +2,10 @@
 
     python -m reproduce.desorec_diginetica [CELL ...]
 
-One example a session: its third event from the end, on all that came before it. Options are the authors'
-(GRU4Rec with four layers and a second table for scoring, batches of 256, at most 20 epochs, 16 clusters, each
-a graph of all its examples), but for the temperature of distances: the usual distance to the nearest.
+One example a session: its third event from the end, on at most 20 that came before it. Options are the
+authors' (GRU4Rec with four layers and a second table for scoring, batches of 256, at most 20 epochs, 16
+clusters, each a graph of all its examples), but for the temperature of distances: the usual distance to the
+nearest.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ trained twice and soft labels are made of the softmax run of the same seed.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -31,6 +33,7 @@ from tacit.schemes.desorec import Decoupled, DeSoRecScheme
 from tacit.schemes.plain import SoftmaxScheme
 from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.schemes.scheme import Scheme
+from tacit.storage import write_json
 from tacit.training.callbacks import read_log
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
@@ -119,12 +122,11 @@ class OrderedContest(Contest):
             for place, held in enumerate(settings)
             if held is setting
         )
-        began = time.perf_counter()
-        run, labels = self.trained(scheme, place, seed=0)
+        run, labels, seconds = self.trained(scheme, place, seed=0)
         chosen = run.config["chosen"]
         best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
         return {
-            "fit_seconds": round(time.perf_counter() - began, 1),
+            "fit_seconds": seconds,
             "epoch": chosen["epoch"],
             "validation": {name: value for name, value in best.items() if "@" in name},
             "labels": labels,
@@ -135,10 +137,9 @@ class OrderedContest(Contest):
         """The best point with this seed, test read once."""
         place, both = self.best(scheme), self.split()
         assert both.test is not None
-        began = time.perf_counter()
         entry, details = self.schemes[scheme][place], {}
         if isinstance(entry, Setting):
-            run, labels = self.trained(scheme, place, seed)
+            run, labels, seconds = self.trained(scheme, place, seed)
             found = tacit.evaluate(
                 run,
                 both.test,
@@ -154,8 +155,11 @@ class OrderedContest(Contest):
         else:
             history = known(both)
             seen = history if both.test_history is None else history.concat(both.test_history)
+            began = time.perf_counter()
+            model = entry.fit(history)
+            seconds = round(time.perf_counter() - began, 1)
             found = evaluate(
-                entry.fit(history),
+                model,
                 truth=both.test.positives,
                 seen=seen.positives,
                 ks=tuple(self.ks),
@@ -167,14 +171,14 @@ class OrderedContest(Contest):
             "scheme": scheme,
             "seed": seed,
             "point": place,
-            "fit_seconds": round(time.perf_counter() - began, 1),
+            "fit_seconds": seconds,
             "users": found.users,
             **{name: asdict(value) for name, value in found.metrics.items()},
             **details,
         }
 
-    def trained(self, scheme: str, place: int, seed: int) -> tuple[tacit.Run, dict[str, float] | None]:
-        """The run of a point, trained where it is not kept yet, and the report of its soft labels."""
+    def trained(self, scheme: str, place: int, seed: int) -> tuple[tacit.Run, dict[str, float] | None, float]:
+        """The run of a point, trained where it is not kept yet, the report of its labels, its seconds."""
         setting: Setting = self.schemes[scheme][place]
         preset, report = setting.scheme, None
         if isinstance(preset, DeSoRecScheme):
@@ -182,6 +186,7 @@ class OrderedContest(Contest):
             preset = replace(preset, labels=str(folder))
         out = VALUES / self.study / "runs" / f"{self.name}-{scheme}-{place}-seed-{seed}"
         both = self.split()
+        began = time.perf_counter()
         run = tacit.fit(
             both.train,
             valid=both.valid,
@@ -194,13 +199,17 @@ class OrderedContest(Contest):
             out=out,
             resume=out.exists(),
         )
-        return run, report
+        took = out.with_suffix(".seconds.json")
+        if not took.exists():
+            write_json(took, round(time.perf_counter() - began, 1))
+        return run, report, float(json.loads(took.read_text()))
 
     def _labels(self, made: Propagation, seed: int) -> tuple[Path, dict[str, float]]:
         """Soft labels of the softmax run of this seed."""
-        folder = VALUES / self.study / "labels" / f"{self.name}-seed-{seed}"
+        kind = hashlib.sha256(repr(made).encode()).hexdigest()[:8]
+        folder = VALUES / self.study / "labels" / f"{self.name}-seed-{seed}-{kind}"
         if not folder.exists():
-            base, _ = self.trained(BASE, self.best(BASE), seed)
+            base, *_ = self.trained(BASE, self.best(BASE), seed)
             tacit.soft_labels(base, self.split().train, options=made, seed=seed).save(folder)
         return folder, SoftLabels.load(folder).report()
 

@@ -2,8 +2,9 @@
 
 People are parted 8 : 1 : 1 as the authors part them, and of those held out all but the last fifth is given.
 Every run has the same batches of 128, the same 1,280 shared negatives and the same number of steps, of which
-validation Recall@50 chooses one; users are drawn uniformly. Repeats are left out and what somebody did before
-is masked, where the authors rank it too. The routing is looked at after every epoch.
+validation Recall@50 chooses one; users are drawn uniformly. Gradients reach the routing of ComiRec-DR and
+MIND in every run, the plain ones too, so that the regulariser alone is what differs. Repeats are left out and
+what somebody did before is masked, where the authors rank it too. The routing is looked at after every epoch.
 """
 
 from __future__ import annotations

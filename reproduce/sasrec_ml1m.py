@@ -32,7 +32,7 @@ LARGE = replace(SMALL, dim=128)
 
 
 def cells() -> dict[str, Work]:
-    """Softmax at two sizes, and gBCE with its authors' options, with three seeds."""
+    """Softmax at two sizes, and gBCE with its authors' options of the loss, with three seeds."""
     softmax: Preset = SoftmaxScheme(similarity="dot", temperature=1.0)
     settings = {
         "softmax-128": Setting(LARGE, softmax, OptimizerOptions("adam", 0.001), TRAINING),
@@ -68,7 +68,6 @@ def trained(setting: Setting, seed: int) -> dict[str, Any]:
     report = tacit.evaluate(
         run,
         parts["test"],
-        history=parts["valid_context"],
         ks=(10, 20),
         metrics=["recall", "ndcg", "mrr"],
         references=False,

@@ -18,6 +18,8 @@ from tacit.data.softlabels import SoftLabels
 from tacit.data.split import split
 from tacit.errors import ArtifactError, DataError, Interrupted, OptionError, RunFolderError
 from tacit.events import StepEnd
+from tacit.labelling import base_scheme
+from tacit.parts.regularisers import EmbeddingNorm
 from tacit.schemes.desorec import SoftCandidates
 
 CONFIG = tacit.GRU4RecConfig(dim=8, length=8, hidden=8)
@@ -162,3 +164,19 @@ def test_other_options_are_not_resumed(tmp_path):
 def _interrupt(event):
     if isinstance(event, StepEnd) and event.clock.step == 3:
         raise Interrupted("killed", 9)
+
+
+def test_labels_of_fewer_examples_are_refused(run):
+    """Those of a run that trains the newest event alone, for one that trains every event."""
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    row = int(np.flatnonzero(labels.targets >= 0)[0])
+    few = replace(labels, targets=np.where(np.arange(len(labels)) == row, -1, labels.targets))
+    with pytest.raises(DataError, match=r"same backbone\.queries"):
+        few.of(np.array([row]), labels.targets[[row]].astype(np.int64))
+
+
+def test_the_base_keeps_regularisers_and_the_bound_of_gradients():
+    norm = EmbeddingNorm(0.1)
+    base = base_scheme(tacit.desorec().with_(norm).clipped(1.0))
+    assert base.regularisers == (norm,)
+    assert base.update.clip == 1.0

@@ -153,3 +153,48 @@ def test_nobody_with_two_events_is_refused():
     valid = pa.table({"user": [3], "item": [5], "timestamp": [5]})
     with pytest.raises(tacit.errors.DataError, match="two events"):
         tacit.fit(log.slice(0, 2), valid=valid, backbone=CONFIG, training=QUICK)
+
+
+def table_of(items, first=0, user=0):
+    """Events of one user, one position after the other."""
+    places = np.arange(first, first + len(items))
+    return pa.table({"user": np.full(len(items), user), "item": np.array(items), "position": places})
+
+
+def test_repeats_of_a_validation_part_stay():
+    log = pa.concat_tables([table_of([5, 6, 8]), table_of([7, 6, 5], user=1)])
+    run = trained(log, valid=table_of([7, 6, 7], first=3), training=QUICK)
+    assert [run.item_ids.values()[item] for item in run.evidence.events.row(0)] == [5, 6, 8, 7, 6, 7]
+
+
+def test_repeats_of_a_history_decide_what_comes_next(run):
+    """The newest event is a repeat: without it the history would end elsewhere."""
+    history, truth = table_of([3, 4, 3], user=99), table_of([8], first=3, user=99)
+    found = tacit.evaluate(run, truth, history=history, ks=[1], metrics=["recall"], references=False)
+    ends = tacit.evaluate(
+        run,
+        table_of([4], first=3, user=99),
+        history=table_of([3], user=99),
+        ks=[1],
+        metrics=["recall"],
+        references=False,
+    )
+    assert ends.report.metrics["recall@1"].mean == 1.0
+    assert found.report.metrics["recall@1"].mean == 0.0
+
+
+def test_a_history_that_the_run_knows_already_is_told(run, caplog):
+    log = ordered_log()
+    own = log.items[log.users == 7].tolist()
+    other = next(item for item in range(12) if item not in own[-6:])
+    with caplog.at_level(logging.WARNING, logger="tacit"):
+        tacit.evaluate(
+            run,
+            table_of([other], first=99, user=7),
+            history=table_of(own[:2], user=7),
+            ks=[1],
+            metrics=["recall"],
+            references=False,
+            keep_seen=True,
+        )
+    assert "2 events of the history are of pairs that the run has seen" in caplog.text

@@ -164,7 +164,8 @@ def evaluate(
     if history is None and (history := history_beside(test)) is not None:
         _log.info("histories of the test users from %s", history)
     if history is not None:
-        more = read(history, columns, (truth.user_ids, truth.item_ids), part=True)
+        single = run.backbone.reads != "sequences"
+        more = read(history, columns, (truth.user_ids, truth.item_ids), part=True, collapse=single)
         truth = truth.with_vocabulary(more.user_ids, more.item_ids)
     largest = max(ks)
     if largest > run.evidence.n_items:

@@ -92,7 +92,8 @@ def gathered(
         fingerprints: Any = log.fingerprint()
     else:
         columns = replace(options, threshold=log.threshold, impressions=None)
-        given = {"train": log, "valid": read(valid, columns, (log.user_ids, log.item_ids), part=True)}
+        ids = log.user_ids, log.item_ids
+        given = {"train": log, "valid": read(valid, columns, ids, part=True, collapse=single)}
         if history is None and (history := history_beside(valid)) is not None:
             _log.info("histories of the validation users from %s", history)
         if history is not None:

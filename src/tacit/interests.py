@@ -19,7 +19,7 @@ from tacit.run import Run
 from tacit.sparse import Sequences
 from tacit.training.callbacks import read_log
 from tacit.training.step import evaluating
-from tacit.types import History
+from tacit.types import History, Similarity
 
 PEOPLE = 1_000
 HANGS, ALIKE, ALONE = 0.9, 0.95, 0.95
@@ -47,7 +47,8 @@ class InterestTrace:
         if not due(event, self.every):
             return None
         epoch = event.clock.epoch + 1
-        found = _diagnosed(event.module.backbone, self.events)
+        step = event.module
+        found = _diagnosed(step.backbone, self.events, step.scheme.objective.similarity)
         entry = {"event": "interests", "epoch": epoch, **found}
         self.entries.append(entry)
         if self.log is not None:
@@ -67,7 +68,7 @@ def interests(run: Run) -> dict[str, Any]:
     if run.evidence.events is None:
         raise SchemeError(_one_vector(run.backbone))
     history = [] if run.folder is None else read_log(run.folder / "log.jsonl", "interests")
-    return {**_diagnosed(run.backbone, run.evidence.events), "history": history}
+    return {**_diagnosed(run.backbone, run.evidence.events, run.similarity), "history": history}
 
 
 def collapses(found: dict[str, Any]) -> dict[str, str]:
@@ -102,12 +103,12 @@ def chart(history: list[dict[str, Any]]) -> str:
     return line_chart("Interests while training", "epoch", "share, cosine", series)
 
 
-def _diagnosed(backbone: Any, events: Sequences) -> dict[str, Any]:
+def _diagnosed(backbone: Any, events: Sequences, similarity: Similarity) -> dict[str, Any]:
     if backbone.interests == 1:
         raise SchemeError(_one_vector(backbone))
     history, targets = _probe(events, backbone.length)
     with evaluating(backbone), torch.no_grad():
-        found = diagnosis(backbone.encode(history), targets)
+        found = diagnosis(backbone.encode(history), targets, similarity)
     return {
         name: None if isinstance(value, float) and isnan(value) else value for name, value in found.items()
     }

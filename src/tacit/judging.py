@@ -204,6 +204,13 @@ def _events(evidence: Evidence, history: Interactions | None, n_users: int) -> S
     if history is None:
         return events
     rows, items = history.sequences.flat()
+    twice = int(shared_with(history.positives, padded(evidence.positives, n_users, history.n_items)).sum())
+    if twice:
+        _log.warning(
+            "%s events of the history are of pairs that the run has seen: they are read again, after what it "
+            "knows; leave out what it was trained or validated on",
+            f"{twice:,}",
+        )
     known = items < evidence.n_items
     return events.then(Sequences.of(rows[known], items[known], n_users))
 

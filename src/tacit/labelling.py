@@ -16,6 +16,7 @@ from tacit.kernels.rows import Rows
 from tacit.parts.objectives import CatalogueSoftmax
 from tacit.parts.propagation import Propagation, soft_labels
 from tacit.parts.samplers import Nothing
+from tacit.parts.updates import Descent
 from tacit.plan import Plan
 from tacit.schemes.desorec import SoftCandidates
 from tacit.schemes.scheme import Scheme
@@ -59,9 +60,13 @@ def fingerprint(data: Any) -> str:
 
 
 def base_scheme(scheme: Scheme) -> Scheme:
-    """What a backbone is trained by whose vectors tell which examples are alike: the catalogue's softmax."""
+    """What a backbone is trained by whose vectors tell which examples are alike: the catalogue's softmax.
+
+    Regularisers and the bound of gradients are the scheme's own; a transform or a meta-step takes no part.
+    """
     objective = CatalogueSoftmax(scheme.objective.temperature, scheme.objective.similarity)
-    return Scheme(Nothing(), objective)
+    update = scheme.update if isinstance(scheme.update, Descent) else Descent()
+    return Scheme(Nothing(), objective, regularisers=scheme.regularisers, update=update)
 
 
 def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:

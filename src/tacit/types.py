@@ -104,7 +104,7 @@ class Batch:
 class Routing:
     """How history positions feed the interests."""
 
-    weights: Float[Tensor, "Q K L"]
+    weights: Float[Tensor, "Q K L"]  # zeros for an interest that is not in use
     mask: Bool[Tensor, "Q L"]
 
 

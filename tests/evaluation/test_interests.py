@@ -64,3 +64,9 @@ def test_without_routing_there_are_no_figures_of_it():
     found = diagnosis(encoded(APART), torch.tensor([0]))
     assert math.isnan(found["events"])
     assert math.isnan(found["strongest"])
+
+
+def test_under_cosines_length_does_not_tell_which_interest_serves():
+    long_and_right = encoded([[[10.0, 10.0], [1.0, 0.0]]])
+    assert diagnosis(long_and_right, torch.tensor([0]))["served"] == [1, 0]
+    assert diagnosis(long_and_right, torch.tensor([0]), "cosine")["served"] == [0, 1]

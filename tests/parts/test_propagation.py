@@ -30,7 +30,7 @@ def dense(labels, row, columns):
 
 
 def labelled(vectors=VECTORS, targets=TARGETS, **options):
-    options = {"clusters": 1, "temperature": 1.0, "graph": "dense", **options}
+    options = {"clusters": 1, "distance": 1.0, "graph": "dense", **options}
     return soft_labels(of(vectors), targets, Propagation(**options))
 
 
@@ -65,10 +65,10 @@ def test_labels_of_the_worked_example(graph):
         ({"steps": 1}, 0, [0.855381, 0.130737, 0.013881]),
         ({"steps": 2}, 0, [0.867007, 0.106708, 0.026285]),
         ({"steps": 5}, 0, [0.863332, 0.113177, 0.023491]),
-        ({"temperature": 0.25}, 0, [0.992816, 0.007154, 0.000030]),
-        ({"temperature": 0.25}, 3, [0.285830, 0.213438, 0.500732]),
-        ({"temperature": 2.0}, 0, [0.793290, 0.142868, 0.063842]),
-        ({"temperature": 2.0}, 3, [0.301466, 0.160468, 0.538066]),
+        ({"distance": 0.25}, 0, [0.992816, 0.007154, 0.000030]),
+        ({"distance": 0.25}, 3, [0.285830, 0.213438, 0.500732]),
+        ({"distance": 2.0}, 0, [0.793290, 0.142868, 0.063842]),
+        ({"distance": 2.0}, 3, [0.301466, 0.160468, 0.538066]),
     ],
 )
 def test_other_options_of_the_worked_example(options, row, shares):
@@ -78,13 +78,13 @@ def test_other_options_of_the_worked_example(options, row, shares):
 
 def test_lengths_and_temperature_may_be_of_any_unit():
     """D6: nothing depends on a constant that stands for infinity."""
-    larger = labelled([[100 * x for x in row] for row in VECTORS], temperature=100.0)
+    larger = labelled([[100 * x for x in row] for row in VECTORS], distance=100.0)
     assert dense(larger, 0, [7, 9, 4]) == pytest.approx([0.863482, 0.112905, 0.023613], abs=1e-6)
 
 
 def test_the_usual_distance_makes_the_unit_of_lengths_irrelevant():
     first, second = (
-        labelled([[scale * x for x in row] for row in VECTORS], temperature=None) for scale in (1, 50)
+        labelled([[scale * x for x in row] for row in VECTORS], distance=None) for scale in (1, 50)
     )
     np.testing.assert_allclose(first.values, second.values, rtol=1e-5)
 
@@ -108,7 +108,7 @@ def test_equals_its_longhand_twin(seed, n, temperature, alpha, steps, nearest):
     vectors = torch.randn(n, 2, generator=seeded(seed), dtype=torch.float64)
     targets = torch.randint(0, 4, (n,), generator=seeded(seed + 1)).numpy()
     graph = "nearest" if nearest else "dense"
-    options = {"temperature": temperature, "alpha": alpha, "steps": steps, "graph": graph}
+    options = {"distance": temperature, "alpha": alpha, "steps": steps, "graph": graph}
     labels = labelled(vectors.tolist(), targets, **options)
     expected = longhand.propagate(vectors.tolist(), targets.tolist(), temperature, alpha, steps)
     for row in range(n):
@@ -153,7 +153,7 @@ def test_few_items_kept_hold_what_the_others_had():
 
 @pytest.mark.parametrize(
     "options",
-    [{"clusters": 0}, {"temperature": 0.0}, {"alpha": 1.0}, {"steps": 0}, {"keep": 0}, {"scale": -1.0}],
+    [{"clusters": 0}, {"distance": 0.0}, {"alpha": 1.0}, {"steps": 0}, {"keep": 0}, {"scale": -1.0}],
 )
 def test_refuses_options_out_of_range(options):
     with pytest.raises(OptionError, match=next(iter(options))):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tacit
-from helpers.sequences import batch_of_sequences
+from helpers.sequences import batch_of_sequences, last_of
 from helpers.tiny import batch_of, random_data, scored_of, seeded
 from longhand import remi as longhand
 from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
@@ -273,8 +273,16 @@ def test_uniform_routing_costs_nothing():
 
 
 def test_interests_not_in_use_cost_nothing():
-    rows = [[0.7, 0.1, 0.1, 0.1], [1.0, 0.0, 0.0, 0.0]]
-    close(penalty(routed(rows, active=[True, False])[0]), 0.072900)
+    rows = [[0.7, 0.1, 0.1, 0.1], [0.0, 0.0, 0.0, 0.0]]
+    close(penalty(routed(rows)[0]), 0.072900)
+
+
+def test_mind_routes_nothing_to_interests_not_in_use():
+    backbone = MINDConfig(dim=4, interests=4).build(random_data(0), seeded()).eval()
+    encoded = backbone.encode(last_of([[1, 2, 3, 4, 5], [6, 7]]))
+    fed = encoded.routing.weights.sum(2) > 0
+    assert torch.equal(fed, encoded.active)
+    assert fed.sum(1).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ class MIND(SequenceBackbone):
         if options.adaptive:
             used = torch.frexp(read.mask.sum(1).float()).exponent - 1  # the whole part of log2
             active = torch.arange(self.interests) < used.clamp(1, self.interests)[:, None]
+            weights = weights * active[:, :, None]
         items = TableItems(self.items)
         return Encoded(
             interests,

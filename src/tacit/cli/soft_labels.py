@@ -41,7 +41,16 @@ def soft_labels(
     from tacit.parts.propagation import Propagation
 
     shared.use_threads(threads)
-    options = Propagation(clusters, distance, scale, alpha, steps, graph, neighbours, keep)
+    options = Propagation(
+        clusters=clusters,
+        distance=distance,
+        scale=scale,
+        alpha=alpha,
+        steps=steps,
+        graph=graph,
+        neighbours=neighbours,
+        keep=keep,
+    )
     labels = made(run, train, options=options, seed=seed)
     labels.save(out)
     say(f"wrote {out}")

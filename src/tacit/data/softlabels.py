@@ -39,7 +39,7 @@ class SoftLabels:
         """Items and shares of some rows side by side, filled up with the target and 0, and how many are real.
 
         Rows beyond the labels, of examples that came later, have none. Raises `DataError` where the targets
-        are not those of the labels: they were made of another log.
+        are not those of the labels: they were made of another log; and where a row was no example then.
         """
         inside = rows < len(self)
         own = np.where(inside, rows, 0)
@@ -49,6 +49,12 @@ class SoftLabels:
             raise DataError(
                 f"the soft labels belong to another log: in row {int(rows[wrong[0]])} the target is item row "
                 f"{int(targets[wrong[0]])}, and the labels have {int(known[wrong[0]])}: make them anew"
+            )
+        without = np.flatnonzero(inside & (known < 0))
+        if len(without):
+            raise DataError(
+                f"row {int(rows[without[0]])} is a training example and was none when the soft labels were "
+                "made: make them anew by a run with the same backbone.queries"
             )
         counts = np.where(known >= 0, self.indptr[own + 1] - self.indptr[own], 0)
         width = np.arange(int(counts.max(initial=0)))

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from tacit.types import Encoded, Routing
+from tacit.types import Encoded, Routing, Similarity
 
 
-def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"]) -> dict[str, Any]:
+def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"], similarity: Similarity = "dot") -> dict[str, Any]:
     """Figures of the interests of Q histories; those not in use, and histories of one event, do not count.
 
     `events`: mean over interests of 1 / sum a^2, a the routing over events scaled to sum 1: how many events
@@ -25,7 +25,11 @@ def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"]) -> dict[str, Any]:
     assert isinstance(queries, Tensor)
     active = torch.ones(queries.shape[:2], dtype=torch.bool) if encoded.active is None else encoded.active
     events, strongest = (math.nan, math.nan) if encoded.routing is None else _routing(encoded.routing, active)
-    scores = torch.einsum("qkd,qd->qk", queries, encoded.items.rows(targets)).masked_fill(~active, -torch.inf)
+    wanted = encoded.items.rows(targets)
+    compared = (
+        (normalize(queries, dim=2), normalize(wanted, dim=1)) if similarity == "cosine" else (queries, wanted)
+    )
+    scores = torch.einsum("qkd,qd->qk", *compared).masked_fill(~active, -torch.inf)
     served = torch.bincount(scores.argmax(1), minlength=queries.shape[1]).double() / max(len(queries), 1)
     some = served[served > 0]
     return {

@@ -32,7 +32,7 @@ class Propagation:
     """How targets spread. The authors: 16 clusters, alpha .5, 20 steps, temperatures of .25 to 2."""
 
     clusters: int = 16  # of examples; those of different clusters are never neighbours
-    temperature: float | None = None  # of distances; nothing: `scale` times the usual one to the nearest
+    distance: float | None = None  # temperature of distances; nothing: `scale` times the usual to the nearest
     scale: float = 1.0  # of the temperature where that is not given
     alpha: float = 0.5  # how much comes from neighbours in each step
     steps: int = 20  # of the propagation
@@ -45,7 +45,7 @@ class Propagation:
         for name in ("clusters", "steps", "neighbours", "keep"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("temperature", "scale"):
+        for name in ("distance", "scale"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise OptionError(f"{name} must be a positive number, not {value}")
@@ -68,7 +68,7 @@ def soft_labels(
     order = groups.argsort(stable=True)
     bounds = torch.searchsorted(groups[order], torch.arange(options.clusters + 1)).tolist()
     parts = [order[a:b] for a, b in pairwise(bounds) if b > a]
-    temperature = options.temperature or options.scale * _usual_distance(vectors, parts)
+    temperature = options.distance or options.scale * _usual_distance(vectors, parts)
     for part in parts:
         here = targets[part.numpy()]
         if options.graph == "dense":

@@ -22,7 +22,8 @@ class SequenceRecommender:
     """Scores are the highest over a person's interests of interest . item (+ item bias), float32.
 
     Sequences are encoded with others of their own length only, so that what a person gets does not depend on
-    who else is asked for. Whoever has no event gets scores of zero. The backbone is in evaluation mode.
+    who else is asked for. Whoever has no event gets the items' biases alone, or zeros. The
+    backbone is in evaluation mode.
     """
 
     def __init__(self, backbone: Any, similarity: str) -> None:

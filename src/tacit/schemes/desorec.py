@@ -137,14 +137,14 @@ class DeSoRecScheme:
     def build(self) -> Scheme:
         """The scheme of these options."""
         made = Propagation(
-            self.clusters,
-            self.distance,
-            self.scale,
-            self.alpha,
-            self.steps,
-            self.graph,
-            self.neighbours,
-            self.keep,
+            clusters=self.clusters,
+            distance=self.distance,
+            scale=self.scale,
+            alpha=self.alpha,
+            steps=self.steps,
+            graph=self.graph,
+            neighbours=self.neighbours,
+            keep=self.keep,
         )
         objective = Decoupled(self.trust, self.balance, self.temperature, self.similarity)
         return Scheme(SoftCandidates(file=self.labels, made=made), objective)

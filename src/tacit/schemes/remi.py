@@ -128,19 +128,20 @@ class InterestAwareSoftmax:
 
 @dataclass(frozen=True)
 class RoutingVariance:
-    """Routing regularisation (5): strength times the batch's mean of sum_k C_kk^2, C_kk = |A_k - mean A_k|^2.
+    """Routing regularisation (6), (7): strength times the batch's mean of sum_k C_kk^2.
 
-    A_k are the weights with which the events of a history feed interest k, over its events alone; the mean
-    over l of them is 1 / l where they sum to 1. Interests not in use do not count. Uniform routing costs
-    nothing, and so do interests that are all alike: this keeps an interest from hanging on one event alone.
+    C_kk = |A_k - mean A_k|^2, A_k the weights with which the events of a history feed interest k, over its
+    events alone; their mean is 1 / l where they sum to 1. Interests not in use have none, and cost nothing.
+    Uniform routing costs nothing, also where all interests are then alike: this keeps an interest from
+    hanging on one event alone.
 
-    `scaling = "authors"` (7): over `slots` places, padding counted, C_kk divided by the length d of vectors,
+    `scaling = "authors"` (8): over `slots` places, padding counted, C_kk divided by the length d of vectors,
     and the sum over the batch instead of the mean. Theirs of strength 100 at batches of 128 and d = 64 is
     strength 100 * 128 / 64^2 = 3.125 here, but for the padding.
     """
 
     strength: float = 3.125  # lambda
-    scaling: Literal["canonical", "authors"] = "canonical"  # the batch's mean over real events, or (7)
+    scaling: Literal["canonical", "authors"] = "canonical"  # the batch's mean over real events, or (8)
     slots: int | None = None  # authors: places of a history, padding counted; nothing: of the batch's longest
     name: str = "routing"  # what its term of the loss is called
     slot: ClassVar[Slot] = "regulariser"
@@ -163,8 +164,6 @@ class RoutingVariance:
         if self.scaling == "authors":
             places = torch.full_like(places, self.slots or weights.shape[2])
         variance = weights.square().sum(2) - weights.sum(2).square() / places
-        if encoded.active is not None and encoded.active.shape == variance.shape:
-            variance = variance * encoded.active
         if self.scaling == "authors":
             return self.strength * (variance / encoded.items.table().shape[1]).square().sum()
         return self.strength * variance.square().sum(1).mean()

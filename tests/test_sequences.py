@@ -164,7 +164,7 @@ def table_of(items, first=0, user=0):
 def test_repeats_of_a_validation_part_stay():
     log = pa.concat_tables([table_of([5, 6, 8]), table_of([7, 6, 5], user=1)])
     run = trained(log, valid=table_of([7, 6, 7], first=3), training=QUICK)
-    assert [run.item_ids.values()[item] for item in run.evidence.events.row(0)] == [5, 6, 8, 7, 6, 7]
+    assert run.item_ids.ids.take(pa.array(run.evidence.events.row(0))).to_pylist() == [5, 6, 8, 7, 6, 7]
 
 
 def test_repeats_of_a_history_decide_what_comes_next(run):

@@ -40,6 +40,7 @@ from tacit.training.options import TrainingOptions
 
 STUDY = "inverse_ml1m"
 YES = 2.0  # above it a rating is a yes
+RANKED = 100  # users that validation ranks the catalogue for, once; here labelled rows choose
 DIM = 32
 RATES = (0.001, 0.005)
 STEPS: dict[str, Name] = {"idl-ig-explore": "sign"}  # the authors make a new Adam for every step
@@ -101,7 +102,8 @@ def split() -> Split:
     kept, choosing = (_flagged(table, shown=False) for table in tables())
     shown = pq.read_table(dataset("ml-1m-idl") / "train.parquet")
     log = pa.concat_tables([kept, _flagged(shown, shown=True)])
-    train, valid = (Interactions.read(table, label="label", shown="shown") for table in (log, choosing))
+    few = choosing.filter(pc.is_in(choosing["user"], pc.unique(choosing["user"])[:RANKED]))
+    train, valid = (Interactions.read(table, label="label", shown="shown") for table in (log, few))
     return Split.given(train, valid, None)
 
 

@@ -37,6 +37,7 @@ Need = Literal[
     "softmax",  # one softmax of the target over sampled candidates, and all that counts them settled
 ]
 Similarity = Literal["dot", "cosine"]
+Positions = Literal["all", "last", "newest"]  # of a sequence: all but the first, one a window, the last one
 
 
 # ---------------------------------------------------------------------------------------- data
@@ -377,7 +378,7 @@ class SequenceEncoder(Protocol):
     """
 
     length: int
-    queries: Literal["all", "last", "newest"]
+    queries: Positions
 
     def encode(self, history: History) -> Encoded:
         """One query for each position asked for."""

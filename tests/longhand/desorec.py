@@ -38,8 +38,21 @@ def affinity(vectors: list[list[float]], temperature: float) -> list[list[float]
     return rows
 
 
+def largest(row: dict[int, float], own: int, keep: int) -> dict[int, float]:
+    """The own item and the `keep` - 1 largest others, which take over what the rest held."""
+    others = sorted((item for item in row if item != own), key=lambda item: -row[item])
+    kept = [own, *others[: keep - 1]]
+    held = sum(row[item] for item in kept)
+    return {item: row[item] * sum(row.values()) / held for item in kept}
+
+
 def propagate(
-    vectors: list[list[float]], targets: list[int], temperature: float, alpha: float, steps: int
+    vectors: list[list[float]],
+    targets: list[int],
+    temperature: float,
+    alpha: float,
+    steps: int,
+    keep: int | None = None,
 ) -> list[dict[int, float]]:
     weights = affinity(vectors, temperature)
     hard = [{target: 1.0} for target in targets]
@@ -51,6 +64,6 @@ def propagate(
             for k, weight in enumerate(weights[i]):
                 for item, value in soft[k].items():
                     row[item] = row.get(item, 0.0) + alpha * weight * value
-            rows.append(row)
+            rows.append(row if keep is None else largest(row, targets[i], keep))
         soft = rows
     return soft

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from helpers.tiny import seeded
 from longhand import desorec as longhand
 from tacit.errors import OptionError
+from tacit.kernels.propagation import nearest
 from tacit.parts.propagation import Propagation, affinity, k_means, soft_labels
 
 VECTORS = [[0, 0], [1, 0], [0, 2], [3, 3]]
@@ -104,10 +105,10 @@ SEEDS = st.integers(0, 10_000)
 
 
 @given(SEEDS, st.integers(2, 7), st.floats(0.2, 3), st.floats(0, 0.9), st.integers(1, 6), st.booleans())
-def test_equals_its_longhand_twin(seed, n, temperature, alpha, steps, nearest):
+def test_equals_its_longhand_twin(seed, n, temperature, alpha, steps, sparse):
     vectors = torch.randn(n, 2, generator=seeded(seed), dtype=torch.float64)
     targets = torch.randint(0, 4, (n,), generator=seeded(seed + 1)).numpy()
-    graph = "nearest" if nearest else "dense"
+    graph = "nearest" if sparse else "dense"
     options = {"distance": temperature, "alpha": alpha, "steps": steps, "graph": graph}
     labels = labelled(vectors.tolist(), targets, **options)
     expected = longhand.propagate(vectors.tolist(), targets.tolist(), temperature, alpha, steps)
@@ -143,12 +144,26 @@ def test_neighbours_of_one_target_leave_no_support():
     assert labels.report()["without_support"] == 1
 
 
-def test_few_items_kept_hold_what_the_others_had():
-    vectors = torch.randn(30, 2, generator=seeded(3), dtype=torch.float64)
-    labels = soft_labels(vectors, np.arange(30), Propagation(clusters=1, keep=3))
-    whole = soft_labels(vectors, np.arange(30), Propagation(clusters=1, graph="dense", neighbours=29))
-    assert labels.report()["items"] == 2
-    assert labels.report()["mass_on_target"] > whole.report()["mass_on_target"] - 1e-6
+@given(SEEDS, st.integers(1, 4))
+def test_few_items_kept_hold_what_the_others_had(seed, keep):
+    vectors = torch.randn(8, 2, generator=seeded(seed), dtype=torch.float64)
+    targets = torch.randint(0, 6, (8,), generator=seeded(seed + 1)).numpy()
+    labels = labelled(vectors.tolist(), targets, graph="nearest", steps=3, keep=keep)
+    expected = longhand.propagate(vectors.tolist(), targets.tolist(), 1.0, 0.5, 3, keep)
+    for row in range(8):
+        twin = [expected[row].get(item, 0.0) for item in range(6)]
+        assert dense(labels, row, range(6)) == pytest.approx(twin, abs=2e-6)
+
+
+@pytest.mark.parametrize("place", [0.0, 1000.0])
+def test_the_nearest_are_those_of_all_distances(place):
+    """Also far from the origin, where squares of lengths would swallow the differences."""
+    vectors = (place + torch.randn(2100, 5, generator=seeded())).numpy()
+    items, found = nearest(vectors, 7)
+    distances = np.linalg.norm(vectors[:, None].astype(np.float64) - vectors[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    np.testing.assert_array_equal(items, distances.argsort(1, kind="stable")[:, :7])
+    np.testing.assert_allclose(found, np.sort(distances, 1)[:, :7], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tacit.backbones.sequential import SequenceBackbone, check_dropout, check_se
 from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
-from tacit.types import Encoded, History, TrainingData, Vectors
+from tacit.types import Encoded, History, Positions, TrainingData, Vectors
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class GRU4RecConfig:
     dropout: float = 0.2  # share of the values of item vectors that a training step leaves out
     bias: bool = True  # in the gates
     tied: bool = True  # one table of items for reading and for scoring; else one each, the second with biases
-    queries: Literal["all", "last", "newest"] = "all"  # positions of a sequence that are trained
+    queries: Positions = "all"  # positions of a sequence that are trained
     scale: Scale = 0.05  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
 

@@ -16,7 +16,7 @@ from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
-from tacit.types import Encoded, History, TrainingData
+from tacit.types import Encoded, History, Positions, TrainingData
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SASRecConfig:
     attention_dropout: float = 0.0  # the same of attention's weights; above 0 no fused kernel takes them
     norm: Literal["pre", "post"] = "pre"  # normalise what enters a part of a block, or what comes out of it
     activation: Literal["gelu", "relu"] = "gelu"  # of the feed-forward layer
-    queries: Literal["all", "last", "newest"] = "all"  # positions of a sequence that are trained
+    queries: Positions = "all"  # positions of a sequence that are trained
     scale: Scale = 0.02  # standard deviation of initial embeddings and weights, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
 

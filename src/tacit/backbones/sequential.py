@@ -11,7 +11,7 @@ from torch import nn
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.parts.choices import check_choices
-from tacit.types import Batch, Encoded, History, Vectors
+from tacit.types import Batch, Encoded, History, Positions, Vectors
 
 
 @runtime_checkable
@@ -23,7 +23,7 @@ class SequenceOptions(Protocol):
     @property
     def length(self) -> int: ...
     @property
-    def queries(self) -> Literal["all", "last", "newest"]: ...
+    def queries(self) -> Positions: ...
     @property
     def scale(self) -> Scale: ...
 

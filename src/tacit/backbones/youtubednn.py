@@ -16,7 +16,7 @@ from tacit.errors import OptionError
 from tacit.kernels.initial import Scale
 from tacit.kernels.rows import Rows
 from tacit.scoring import TableItems
-from tacit.types import Encoded, History, TrainingData
+from tacit.types import Encoded, History, Positions, TrainingData
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class YouTubeDNNConfig:
     dim: int = 64  # length of an item's vector, and of the vector of a history
     length: int = 20  # events of a history that are read, the newest
     hidden: tuple[int, ...] = ()  # widths of the tower's layers with ReLU, before the last, linear one
-    queries: Literal["all", "last", "newest"] = "last"  # positions of a sequence that are trained
+    queries: Positions = "last"  # positions of a sequence that are trained
     scale: Scale = 0.1  # standard deviation of initial embeddings, or "xavier"
     reads: ClassVar[Literal["sequences"]] = "sequences"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,9 +13,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from tacit.data.loaders import SHUFFLE, Owners
 from tacit.kernels.sampling import derived_key
 from tacit.sparse import Sequences
-from tacit.types import Batch, History
-
-Queries = Literal["all", "last", "newest"]
+from tacit.types import Batch, History, Positions
 
 
 @runtime_checkable
@@ -44,7 +42,7 @@ class Windows:
     stops: Int64[np.ndarray, "w"]
 
     @staticmethod
-    def of(indptr: Int64[np.ndarray, "users_plus_one"], length: int, queries: Queries) -> Windows:
+    def of(indptr: Int64[np.ndarray, "users_plus_one"], length: int, queries: Positions) -> Windows:
         """Every event but a user's first is a target once; under "newest" the last one alone.
 
         "all": windows of up to `length` targets side by side, the newest full. Else one window for each
@@ -94,7 +92,7 @@ class SequenceLoader:
     def of(
         log: OrderedLog,
         length: int,
-        queries: Queries,
+        queries: Positions,
         batch_size: int,
         seed: int,
         *,

@@ -16,9 +16,11 @@ def nearest(
 ) -> tuple[Int32[np.ndarray, "n k"], Float32[np.ndarray, "n k"]]:
     """The `count` nearest other rows of each row, and their Euclidean distances, nearest first.
 
-    Fewer where there are not so many. Distances are of differences, so that near rows keep their digits.
+    Fewer where there are not so many. Rows are chosen by products about their mean, and distances are of
+    differences, so that near rows keep their digits wherever they lie.
     """
     table = torch.from_numpy(vectors)
+    table = table - table.mean(0)
     k = min(count, len(table) - 1)
     items, found = np.empty((len(table), k), np.int32), np.empty((len(table), k), np.float32)
     squares = table.square().sum(1)

@@ -24,7 +24,9 @@ from tacit.parts.choices import check_choices
 
 BLOCK = 4096  # rows of a distance matrix
 LLOYD = 100  # rounds of k-means at most
+NEAR = 8  # neighbours among which one is sought that is not equal
 EMPTY = 1e-12  # mass of others below which a row has none
+Neighbourhood = tuple[np.ndarray, np.ndarray]  # of each row of a cluster: k others, int32, and distances
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,14 @@ def soft_labels(
     order = groups.argsort(stable=True)
     bounds = torch.searchsorted(groups[order], torch.arange(options.clusters + 1)).tolist()
     parts = [order[a:b] for a, b in pairwise(bounds) if b > a]
-    temperature = options.distance or options.scale * _usual_distance(vectors, parts)
-    for part in parts:
+    near = _neighbourhoods(vectors, parts, options)
+    temperature = options.distance or options.scale * _usual_distance(near)
+    for place, part in enumerate(parts):
         here = targets[part.numpy()]
         if options.graph == "dense":
             found = _dense(vectors[part], here, temperature, options)
         else:
-            found = _sparse(vectors[part], here, temperature, options)
+            found = _sparse(near[place], here, temperature, options)
         for row, (columns, shares) in zip(part.tolist(), found, strict=True):
             mine = columns == targets[row]
             own[row] = shares[mine].sum()
@@ -132,10 +135,10 @@ def _dense(
 
 
 def _sparse(
-    vectors: Tensor, targets: Int64[np.ndarray, "n"], temperature: float, options: Propagation
+    near: Neighbourhood, targets: Int64[np.ndarray, "n"], temperature: float, options: Propagation
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """(7) among the nearest rows of a cluster, of each row at most `keep` items in each step."""
-    others, distances = nearest(vectors.float().numpy(), options.neighbours)
+    others, distances = (part[:, : options.neighbours] for part in near)
     if others.shape[1] == 0:
         return [(targets[row : row + 1], np.ones(1)) for row in range(len(targets))]
     weights = torch.from_numpy(-distances / temperature).softmax(1).numpy()
@@ -161,14 +164,24 @@ def _closest(vectors: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
-def _usual_distance(vectors: Tensor, parts: list[Tensor]) -> float:
+def _neighbourhoods(vectors: Tensor, parts: list[Tensor], options: Propagation) -> list[Neighbourhood]:
+    """The nearest rows of each cluster's rows, as many as are needed; none where nothing asks for them."""
+    counts = [NEAR] * (options.distance is None) + [options.neighbours] * (options.graph == "nearest")
+    return [nearest(vectors[part].float().numpy(), max(counts)) for part in parts] if counts else []
+
+
+def _usual_distance(near: list[Neighbourhood]) -> float:
     """The median distance of a row to the nearest other one of its cluster that is not equal to it."""
-    found = []
-    for part in parts:
-        distances = nearest(vectors[part].float().numpy(), 8)[1]
-        found += [row[row > 0][:1] for row in distances]
-    known = np.concatenate(found) if found else np.zeros(0)
+    distances = (rows[:, :NEAR] for _, rows in near if rows.shape[1])
+    known = np.concatenate([np.zeros(0), *(_smallest(rows) for rows in distances)])
     return float(np.median(known)) if len(known) else 1.0
+
+
+def _smallest(distances: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "m"]:
+    """The first of each row that is above 0, where there is one."""
+    above = distances > 0
+    found: Float32[np.ndarray, "m"] = distances[above.any(1), above.argmax(1)[above.any(1)]]
+    return found
 
 
 def _assembled(

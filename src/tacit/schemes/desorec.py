@@ -7,7 +7,7 @@ are made: `tacit.parts.propagation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -136,16 +136,7 @@ class DeSoRecScheme:
 
     def build(self) -> Scheme:
         """The scheme of these options."""
-        made = Propagation(
-            clusters=self.clusters,
-            distance=self.distance,
-            scale=self.scale,
-            alpha=self.alpha,
-            steps=self.steps,
-            graph=self.graph,
-            neighbours=self.neighbours,
-            keep=self.keep,
-        )
+        made = Propagation(**{option.name: getattr(self, option.name) for option in fields(Propagation)})
         objective = Decoupled(self.trust, self.balance, self.temperature, self.similarity)
         return Scheme(SoftCandidates(file=self.labels, made=made), objective)
 

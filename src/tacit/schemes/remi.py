@@ -142,7 +142,7 @@ class RoutingVariance:
 
     strength: float = 3.125  # lambda
     scaling: Literal["canonical", "authors"] = "canonical"  # the batch's mean over real events, or (8)
-    slots: int | None = None  # authors: places of a history, padding counted; nothing: of the batch's longest
+    slots: int | None = None  # authors: places of a history, padding counted: the backbone's length
     name: str = "routing"  # what its term of the loss is called
     slot: ClassVar[Slot] = "regulariser"
     needs: ClassVar[frozenset[Need]] = frozenset({"routing"})
@@ -151,8 +151,13 @@ class RoutingVariance:
         check_choices(self)
         if not 0 <= self.strength < torch.inf:
             raise OptionError(f"strength of the routing's variance must be at least 0, not {self.strength}")
-        if self.slots is not None and (self.slots < 1 or self.scaling == "canonical"):
-            raise OptionError('slots counts places under scaling = "authors": at least 1, or leave it out')
+        if (self.slots is not None) != (self.scaling == "authors"):
+            raise OptionError(
+                'slots counts the places of a history, padding too, which scaling = "authors" divides by: '
+                "give the backbone's length there, and leave it out otherwise"
+            )
+        if self.slots is not None and self.slots < 1:
+            raise OptionError(f"slots must be at least 1, not {self.slots}")
 
     def bind(self, data: TrainingData) -> Self:
         return self
@@ -161,10 +166,15 @@ class RoutingVariance:
         assert encoded.routing is not None
         weights, mask = encoded.routing.weights, encoded.routing.mask
         places = mask.sum(1, keepdim=True)
-        if self.scaling == "authors":
-            places = torch.full_like(places, self.slots or weights.shape[2])
+        if self.slots is not None:
+            if self.slots < weights.shape[2]:
+                raise OptionError(
+                    f"slots = {self.slots}, and a history of this batch has {weights.shape[2]} places: "
+                    "give the backbone's length"
+                )
+            places = torch.full_like(places, self.slots)
         variance = weights.square().sum(2) - weights.sum(2).square() / places
-        if self.scaling == "authors":
+        if self.slots is not None:
             return self.strength * (variance / encoded.items.table().shape[1]).square().sum()
         return self.strength * variance.square().sum(1).mean()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.sequence_backbones import SequenceBackboneContract
+from contracts.sequence_backbones import CausalContract, SequenceBackboneContract
 from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
 from tacit.backbones.gru4rec import GRU4RecConfig
 from tacit.backbones.mind import MINDConfig
@@ -10,11 +10,11 @@ from tacit.backbones.sasrec import SASRecConfig
 from tacit.backbones.youtubednn import YouTubeDNNConfig
 
 
-class TestSASRec(SequenceBackboneContract):
+class TestSASRec(CausalContract):
     config = SASRecConfig(dim=4, length=5)
 
 
-class TestSASRecPostNorm(SequenceBackboneContract):
+class TestSASRecPostNorm(CausalContract):
     config = SASRecConfig(dim=4, length=5, norm="post", activation="relu")
 
 
@@ -22,7 +22,11 @@ class TestSASRecOfLastPositions(SequenceBackboneContract):
     config = SASRecConfig(dim=4, length=5, queries="last")
 
 
-class TestGRU4Rec(SequenceBackboneContract):
+class TestSASRecOfNewestPositions(SequenceBackboneContract):
+    config = SASRecConfig(dim=4, length=5, queries="newest")
+
+
+class TestGRU4Rec(CausalContract):
     config = GRU4RecConfig(dim=4, length=5, hidden=6)
 
 
@@ -35,7 +39,7 @@ class TestYouTubeDNN(SequenceBackboneContract):
     chance = False
 
 
-class TestYouTubeDNNOfAllPositions(SequenceBackboneContract):
+class TestYouTubeDNNOfAllPositions(CausalContract):
     config = YouTubeDNNConfig(dim=4, length=5, hidden=(6, 3), queries="all")
     chance = False
 

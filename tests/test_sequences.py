@@ -130,6 +130,31 @@ def test_every_way_to_draw_examples_trains(queries, draw):
     assert np.isfinite(run.score([1], [2])).all()
 
 
+def test_sliding_windows_give_every_target_its_context():
+    training = replace(TRAINING, epochs=8, stride=2)
+    history = [9, 10, 11, 0, 1, 2, 3, 4]
+    ((_, items, _),) = trained(training=training).recommend(history=history, k=1, keep_seen=True)
+    assert items == [5]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "stride"), [(CONFIG, 9), (replace(CONFIG, queries="last"), 2), ("comirec-sa", 2), ("mf", 2)]
+)
+def test_a_stride_without_windows_to_slide_is_refused_with_the_mend(backbone, stride):
+    with pytest.raises(OptionError, match=r"training\.stride .* leave"):
+        tacit.fit(ordered_log(), backbone=backbone, training=replace(QUICK, stride=stride))
+
+
+def test_repeats_validate_where_they_are_kept():
+    """Everybody's held-out event is one of the person's own: masked, nothing is left to validate on."""
+    log = pa.concat_tables([table_of([u, u + 1, u + 2], user=u) for u in range(4)])
+    valid = pa.concat_tables([table_of([u], first=3, user=u) for u in range(4)])
+    with pytest.raises(OptionError, match=r"training\.seen"):
+        trained(log, valid=valid, training=QUICK)
+    run = trained(log, valid=valid, training=replace(QUICK, seen="keep"))
+    assert run.config["chosen"]["history"][0]["recall@20"] == 1.0
+
+
 def test_inverse_gradients_hold_out_windows():
     run = tacit.fit(ordered_log(), backbone=CONFIG, scheme="idl-ig", training=QUICK)
     assert run.config["training"]["meta"] == 0.1

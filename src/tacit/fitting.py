@@ -232,6 +232,10 @@ def _check_size(backbone: Any, data: Interactions) -> None:
 
 def _loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
     """Examples: positives, and explicit noes where the objective has a loss for them; or windows."""
+    if not plan.sequences and plan.stride is not None:
+        raise OptionError(
+            f"training.stride = {plan.stride} cuts sequences, and this backbone reads pairs: leave it out"
+        )
     if plan.sequences:
         return _over_sequences(plan, data, backbone)
     rows = np.flatnonzero(data.yes)
@@ -248,8 +252,16 @@ def _loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loa
 
 def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
     """Windows of positives; those of the meta batches are others than those trained on."""
+    if plan.stride is not None and (backbone.queries != "all" or plan.stride > backbone.length):
+        raise OptionError(
+            f"training.stride = {plan.stride} cuts windows whose every position is asked for, of at most "
+            f"backbone.length = {backbone.length} events: lower it, set backbone.queries to "
+            '"all" where the backbone has that, or leave training.stride out'
+        )
     loader = SequenceLoader.of(
-        data, backbone.length, backbone.queries, plan.batch_size, plan.seed, over_users=plan.over_users
+        *(data, backbone.length, backbone.queries, plan.batch_size, plan.seed),
+        over_users=plan.over_users,
+        stride=plan.stride,
     )
     if not loader.n_examples:
         raise DataError("no user has two events, so there is no sequence to learn from: give a longer log")

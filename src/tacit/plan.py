@@ -34,10 +34,12 @@ class Plan:
     decay: float
     batch_size: int
     over_users: bool
+    stride: int | None
     epochs: int
     patience: int
     validate_every: int
     metric: str
+    keep_seen: bool
     refit: bool
     meta: float
     checkpoint_every: int

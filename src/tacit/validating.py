@@ -22,24 +22,28 @@ VALIDATION_USERS = 10_000
 
 
 def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
-    """Ranks the validation users' catalogue; what training knows of them is masked, and is no truth.
+    """Ranks the validation users' catalogue.
 
-    Raises `OptionError` where no truth is left of users with training events.
+    What training knows of them is masked, and is no truth, unless what was seen is kept. Raises `OptionError`
+    where no truth is left of users with training events.
     """
     known, history, events = plan.searched.masked, plan.searched.seen, plan.searched.events
     if plan.history is not None:
         known, history = union(known, plan.history.known), union(history, plan.history.positives)
         events = None if events is None else events.then(plan.history.sequences)
-    truth = without(plan.valid.positives, known)
+    truth = plan.valid.positives
+    if not plan.keep_seen:
+        truth = without(truth, known)
     warm = np.flatnonzero((truth.degrees() > 0) & (history.degrees() > 0))
     if len(warm) == 0:
         raise OptionError(
             "nothing to validate on: no validation user has both training events and a validation event "
-            "that is not in the training part already; give another validation part"
+            "that is not in the training part already; give another validation part, or keep repeats by "
+            'training.seen = "keep"'
         )
     if len(warm) > VALIDATION_USERS:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
-    chosen, masked = truth.select(warm), known.select(warm)
+    chosen, masked = truth.select(warm), None if plan.keep_seen else known.select(warm)
     name, k = choosing(plan.metric)
     queries = Queries(
         trained_rows(warm.astype(np.int64), plan.searched.positives),

@@ -77,6 +77,26 @@ def test_the_newest_window_is_full():
     assert found == [([1], 2), ([1, 2], 3), ([3], 4), ([3, 4], 5), ([3, 4, 5], 6)]
 
 
+@given(COUNTS, st.integers(1, 6), st.integers(1, 6))
+def test_a_stride_asks_for_each_target_once_with_all_that_fits_before_it(counts, length, stride):
+    windows, indptr = Windows.of(bounds(counts), length, "all", min(stride, length)), bounds(counts)
+    targets = []
+    for start, first, stop in zip(windows.starts, windows.firsts, windows.stops, strict=True):
+        begin = indptr[np.searchsorted(indptr, start, "right") - 1]
+        assert start == max(begin, stop - 1 - length)
+        assert stop - first <= stride
+        targets += range(first, stop)
+    starts = set(indptr[:-1].tolist())
+    assert sorted(targets) == [at for at in range(sum(counts)) if at not in starts]
+
+
+def test_windows_of_a_stride_overlap_by_what_is_not_asked_for():
+    log = log_of([[1, 2, 3, 4, 5, 6]])
+    (batch,) = SequenceLoader.of(log, 3, "all", 4, 0, stride=2).epoch(0)
+    found = sorted(asked(batch, log), key=lambda pair: pair[1])
+    assert found == [([1], 2), ([1, 2], 3), ([1, 2, 3], 4), ([3, 4], 5), ([3, 4, 5], 6)]
+
+
 def test_last_positions_read_what_was_before_them():
     log = log_of([[1, 2, 3, 4], [7, 8]])
     (batch,) = SequenceLoader.of(log, 2, "last", 10, 0).epoch(0)

@@ -42,11 +42,17 @@ class Windows:
     stops: Int64[np.ndarray, "w"]
 
     @staticmethod
-    def of(indptr: Int64[np.ndarray, "users_plus_one"], length: int, queries: Positions) -> Windows:
+    def of(
+        indptr: Int64[np.ndarray, "users_plus_one"],
+        length: int,
+        queries: Positions,
+        stride: int | None = None,
+    ) -> Windows:
         """Every event but a user's first is a target once; under "newest" the last one alone.
 
-        "all": windows of up to `length` targets side by side, the newest full. Else one window for each
-        target, which reads the `length` events before it.
+        "all": windows of up to `stride` targets, the newest full, each of which reads up to `length` events;
+        with a stride below `length`, its own without one, they overlap. Else one window for each target,
+        which reads the `length` events before it.
         """
         counts = np.diff(indptr)
         if queries != "all":
@@ -57,12 +63,13 @@ class Windows:
                     np.append(begins[targets][1:] != begins[targets][:-1], True)[: len(targets)]
                 ]
             return Windows(np.maximum(begins[targets], targets - length), targets, targets + 1)
-        number = -(-np.maximum(counts - 1, 0) // length)
+        stride = length if stride is None else stride
+        number = -(-np.maximum(counts - 1, 0) // stride)
         begins, ends = np.repeat(indptr[:-1], number), np.repeat(indptr[1:], number)
         place = np.arange(int(number.sum())) - np.repeat(np.cumsum(number) - number, number)
-        stops = ends - place * length
-        firsts = np.maximum(stops - length, begins + 1)
-        return Windows(firsts - 1, firsts, stops)
+        stops = ends - place * stride
+        firsts = np.maximum(stops - stride, begins + 1)
+        return Windows(np.maximum(stops - 1 - length, begins), firsts, stops)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -97,10 +104,11 @@ class SequenceLoader:
         seed: int,
         *,
         over_users: bool = False,
+        stride: int | None = None,
     ) -> SequenceLoader:
         """Batches over the windows of a log's positives."""
         order, indptr = log.histories()
-        windows = Windows.of(indptr, length, queries)
+        windows = Windows.of(indptr, length, queries, stride)
         starts, firsts, stops = (
             torch.from_numpy(bounds) for bounds in (windows.starts, windows.firsts, windows.stops)
         )

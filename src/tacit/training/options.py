@@ -17,7 +17,9 @@ class TrainingOptions:
     patience: int | None = None  # validations without improvement before stopping
     validate_every: int = 1  # epochs from one validation to the next
     draw: Literal["interactions", "users"] = "interactions"  # what examples are drawn uniformly over
+    stride: int | None = None  # targets of a window of a sequence; below its length windows overlap
     metric: str = "ndcg@20"  # chooses the number of steps, on the validation part
+    seen: Literal["mask", "keep"] = "mask"  # keep: validation ranks what a user did before too
     refit: bool | None = (
         None  # train on train + validation for the chosen steps; None: yes, unless valid is given
     )
@@ -33,6 +35,7 @@ class TrainingOptions:
             "epochs",
             "batch_size",
             "patience",
+            "stride",
             "validate_every",
             "checkpoint_every",
             "spectrum",
@@ -44,6 +47,8 @@ class TrainingOptions:
                 raise OptionError(f"training.{name} must be at least 1, not {value}")
         if self.draw not in ("interactions", "users"):
             raise OptionError(f'training.draw is "interactions" or "users", not "{self.draw}"')
+        if self.seen not in ("mask", "keep"):
+            raise OptionError(f'training.seen is "mask" or "keep", not "{self.seen}"')
         if self.meta is not None and not 0 <= self.meta < 1:
             raise OptionError(f"training.meta is a share in [0, 1), not {self.meta}")
         if self.clip is not None and not self.clip > 0:

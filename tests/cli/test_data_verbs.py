@@ -51,6 +51,28 @@ def test_describe_takes_columns_by_name(tacit: Tacit, tmp_path: Path) -> None:
     assert "who" in told.err
 
 
+def test_sessions_are_parted_by_pauses_and_read_as_users(tacit: Tacit, small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sessions.parquet"
+    facts = tacit("data", "sessions", small, "--out", out, "--gap", 3600, "--json").json
+    assert (facts["rows"], facts["users"], facts["sessions"]) == (4, 2, 3)
+    found = pq.read_table(out)
+    assert found["session"].to_pylist() == [0, 0, 1, 2]
+    assert found["user"].to_pylist() == ["a", "a", "a", "b"]
+    assert tacit("data", "describe", out, "--set", "data.user=session", "--json").json["users"] == 3
+
+
+def test_sessions_need_times_and_a_free_name(tacit: Tacit, small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sessions.parquet"
+    (tmp_path / "untimed.csv").write_text("user,item\na,x\nb,x\n")
+    untimed = tacit("data", "sessions", tmp_path / "untimed.csv", "--out", out)
+    assert (untimed.code, out.exists()) == (2, False)
+    assert "data.time" in untimed.err
+    tacit("data", "sessions", small, "--out", out)
+    again = tacit("data", "sessions", out, "--out", tmp_path / "again.parquet")
+    assert again.code == 2
+    assert "data.user=session" in again.err
+
+
 def test_split_keeps_every_row_and_column(place: Place) -> None:
     parts = [pq.read_table(place.split / f"{name}.parquet") for name in ("train", "valid", "test")]
     log = pq.read_table(place.log)

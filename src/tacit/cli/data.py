@@ -1,4 +1,4 @@
-"""The verbs `tacit data simulate`, `describe` and `split`."""
+"""The verbs `tacit data simulate`, `describe`, `sessions` and `split`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 DAY = 86_400
+SESSION = "session"  # column that `tacit data sessions` adds
 SHARE = "Share of the yeses (by time: of all rows; by user: of the people)"
 
-app = typer.Typer(help="Simulate, describe and split logs of interactions.", no_args_is_help=True)
+app = typer.Typer(help="Simulate, describe, part and split logs of interactions.", no_args_is_help=True)
 Log = Annotated[Path, typer.Argument(help="Log of interactions: Parquet, CSV, TSV or JSON lines.")]
 
 
@@ -51,6 +52,50 @@ def describe(
     table(str(log), ("", ""), [(name.replace("_", " "), value) for name, value in rows.items()])
     shown = [(name.replace("_", " "), *values.values()) for name, values in quantiles.items()]
     table("spread", ("", *quantiles["yeses_per_user"]), shown)
+
+
+@app.command("sessions")
+def sessions(
+    log: Log,
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    gap: Annotated[float, typer.Option(help="Seconds: a longer pause begins a new session.")] = 1800.0,
+    config: shared.ConfigFile = None,
+    settings: shared.Settings = None,
+    json: shared.Json = False,
+    threads: shared.Threads = None,
+    device: shared.Device = "cpu",
+    version: shared.Version = False,
+) -> None:
+    """Part what users did into sessions: the log with a column `session`.
+
+    By `--set data.user=session` the other verbs read each session as a user of its own.
+    """
+    import pyarrow as pa
+
+    from tacit.data.sessions import session_numbers
+    from tacit.errors import DataError
+    from tacit.storage import write_parquet
+
+    shared.use_threads(threads)
+    options = _options(config, settings)
+    found = _read(log, options)
+    whole, _ = _whole(log, options, found)
+    if found.times is None:
+        raise DataError(
+            f"{log} has no times, and a pause is one of time: name their column by --set data.time=COLUMN"
+        )
+    if SESSION in whole.column_names:
+        raise DataError(
+            f"{log} has a column {SESSION} already: read it by --set data.user={SESSION}, or rename it"
+        )
+    numbers = session_numbers(found.users[: len(whole)], found.times[: len(whole)], gap)
+    write_parquet(out, whole.append_column(SESSION, pa.array(numbers)))
+    counts = {"rows": len(whole), "users": found.n_users, "sessions": int(numbers.max()) + 1}
+    if json:
+        emit({"out": str(out), "gap": gap, **counts})
+    else:
+        table(f"{out}: sessions end by {gap:g} s without an event", ("", ""), counts.items())
+        say(f"read each session as a user by --set data.user={SESSION}")
 
 
 @app.command("split")

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int, Int8, Int32, Int64
 
-from tacit.data.sessions import draw_log
+from tacit.data.exposure import draw_log
 from tacit.data.statistics import LogStatistics, log_statistics
 from tacit.data.world import Settings, World, make_world
 from tacit.errors import OptionError

@@ -63,7 +63,7 @@ def test_sessions_are_parted_by_pauses_and_read_as_users(tacit: Tacit, small: Pa
 
 def test_sessions_need_times_and_a_free_name(tacit: Tacit, small: Path, tmp_path: Path) -> None:
     out = tmp_path / "sessions.parquet"
-    (tmp_path / "untimed.csv").write_text("user,item\na,x\nb,x\n")
+    (tmp_path / "untimed.csv").write_text("user,item\na,x\nb,y\n")
     untimed = tacit("data", "sessions", tmp_path / "untimed.csv", "--out", out)
     assert (untimed.code, out.exists()) == (2, False)
     assert "data.time" in untimed.err

@@ -19,7 +19,6 @@ from tacit.backbones.gru4rec import GRU4RecConfig
 from tacit.backbones.sasrec import SASRecConfig
 from tacit.training.options import TrainingOptions
 
-DATA = "diginetica"
 STUDY = "desorec_diginetica"
 TRAINING = TrainingOptions(epochs=20, batch_size=256, patience=2, metric="ndcg@10")
 GRU4REC = GRU4RecConfig(
@@ -28,14 +27,14 @@ GRU4REC = GRU4RecConfig(
 SASREC = SASRecConfig(dim=128, length=20, queries="newest")
 
 
-def cells() -> dict[str, Work]:
+def contests(study: str, data: str) -> dict[str, Work]:
     """Points, seeds and the comparison, backbone by backbone."""
     found: dict[str, Work] = {}
     for name, backbone in {"gru4rec": GRU4REC, "sasrec": SASREC}.items():
         contest = OrderedContest(
-            STUDY,
+            study,
             name,
-            partial(leave_two_out, DATA),
+            partial(leave_two_out, data),
             soft_targets(backbone, TRAINING, graph="dense"),
             seeds=range(3),
             ks=(10, 20),
@@ -46,4 +45,4 @@ def cells() -> dict[str, Work]:
 
 
 if __name__ == "__main__":
-    chosen_cells(cells(), STUDY)
+    chosen_cells(contests(STUDY, "diginetica"), STUDY)

@@ -88,16 +88,16 @@ class EvenScheme:
 
 
 def soft_targets(backbone: Any, training: TrainingOptions, **labels: Any) -> dict[str, list[Setting]]:
-    """Three points each of softmax, DeSoRec, label smoothing and even labels; `labels`: how they are made."""
-    pairs = ((0.3, 0.7), (0.7, 0.7), (0.3, 0.4))
+    """Two points each of softmax, DeSoRec, label smoothing and even labels; `labels`: how they are made."""
+    pairs = ((0.3, 0.7), (0.7, 0.7))
     presets: dict[str, list[Preset]] = {
         "desorec": [DeSoRecScheme(trust=trust, balance=balance, **labels) for trust, balance in pairs],
         "label-smoothing": [
-            SmoothedScheme(smoothing=share, over="catalogue", **DOTS) for share in (0.03, 0.1, 0.3)
+            SmoothedScheme(smoothing=share, over="catalogue", **DOTS) for share in (0.1, 0.3)
         ],
         "even-labels": [EvenScheme(trust=trust, balance=balance) for trust, balance in pairs],
     }
-    rates = (0.0005, 0.001, 0.002)
+    rates = (0.001, 0.002)
     return {
         BASE: [
             Setting(backbone, SoftmaxScheme(**DOTS), OptimizerOptions("adam", rate), training)

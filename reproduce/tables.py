@@ -17,11 +17,11 @@ import numpy as np
 
 from reproduce.cells import ROOT, finished
 from reproduce.defaults import FILES, ranked, tried
-from tacit.charts import line_chart
+from reproduce.pictures import KINDS, drawn, place, shown_as
 from tacit.evaluation.compare import holm
 
 DOCS = ROOT / "docs"
-METHODS = ("directspec", "dli", "idl-ig")
+METHODS = ("directspec", "dli", "idl-ig", "desorec", "remi")
 PAGES = (
     DOCS / "results.md",
     DOCS / "defaults.md",
@@ -45,8 +45,8 @@ def rewrite(page: Path, *, write: bool) -> bool:
     files = {page: new}
     for _, name, _ in MARKED.findall(old):
         kind, _, rest = name.partition("/")
-        if kind == "ranks":
-            files[page.parent / picture(rest)] = drawn(*rest.split("/"))
+        if kind in KINDS:
+            files[page.parent / place(kind, rest)] = drawn(kind, *rest.split("/"))
     late = {
         path: text for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text
     }
@@ -59,11 +59,16 @@ def rewrite(page: Path, *, write: bool) -> bool:
 
 def table(name: str) -> Iterator[str]:
     """Lines of a table: figures/STUDY, curves/STUDY, grid/PAIR, contest/STUDY/NAME/METRIC,METRIC,
-    claims/STUDY/NAME/METRIC, taken/STUDY/NAME, epochs/STUDY; or a plot, ranks/STUDY/NAME.
+    claims/STUDY/NAME/METRIC, taken/STUDY/NAME, epochs/STUDY, seeds/STUDY/METRIC,METRIC, moments/STUDY; or a
+    plot, ranks/STUDY/NAME or routing/STUDY/NAME.
     """
     kind, _, rest = name.partition("/")
-    if kind == "ranks":
-        return iter([f"![Effective rank over epochs, {rest.replace('/', ', ')}]({picture(rest)})"])
+    if kind in KINDS:
+        return iter([shown_as(kind, rest)])
+    if kind == "seeds":
+        return seeds(*rest.split("/"))
+    if kind == "moments":
+        return moments(rest)
     if kind == "contest":
         return contest(*rest.split("/"))
     if kind == "claims":
@@ -153,21 +158,6 @@ def taken(study: str, name: str) -> Iterator[str]:
         yield f"| {scheme} | {len(cells)} of {len(asked)} | {count:,.0f} ({share:.1%}) | {shown} |"
 
 
-def picture(rest: str) -> str:
-    """Where the plot of ranks/STUDY/NAME stands beside its page."""
-    return f"figures/{rest.replace('/', '-')}.svg"
-
-
-def drawn(study: str, name: str) -> str:
-    """The effective rank of the embeddings over epochs, of the first seed of each scheme."""
-    series = {
-        cell["cell"].removesuffix("-seed-0").removeprefix(f"{name}-"): cell["effective_rank"]
-        for cell in finished(study)
-        if cell["cell"].startswith(name) and cell["cell"].endswith("-seed-0") and cell.get("effective_rank")
-    }
-    return line_chart(f"{study}, {name}", "epoch", "effective rank", series)
-
-
 def _epoch(cell: dict[str, Any]) -> int | None:
     """Epochs of the model that was judged; None of a reference."""
     if "epoch" in cell or not cell.get("curve"):
@@ -229,6 +219,35 @@ def epochs(study: str) -> Iterator[str]:
             recall, ndcg = (_about([float(entry[place]) for entry in at]) for place in (1, 2))
             rank = mean(held[at[0][0]] for held in ranks)
             yield f"| {run} | {at[0][0]} | {len(cells)} | {recall} | {ndcg} | {rank:.2f} |"
+
+
+def seeds(study: str, metrics: str) -> Iterator[str]:
+    """Cells that differ in their seeds alone: mean and standard deviation."""
+    wanted = metrics.split(",")
+    yield f"| run | seeds | epochs | {' | '.join(wanted)} | seconds of fit |"
+    yield "|---|--:|--:|" + "--:|" * (len(wanted) + 1)
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for cell in finished(study):
+        runs.setdefault(cell["cell"].partition("-seed-")[0], []).append(cell)
+    for run, cells in sorted(runs.items(), key=lambda entry: -_mean(entry[1], wanted[0])):
+        shown = " | ".join(_spread(cells, metric) for metric in wanted)
+        epochs = ", ".join(str(cell["epoch"]) for cell in cells)
+        seconds = mean(cell["fit_seconds"] for cell in cells)
+        yield f"| {run} | {len(cells)} | {epochs} | {shown} | {seconds:,.0f} |"
+
+
+def moments(study: str) -> Iterator[str]:
+    """Trainers at moments of their training."""
+    yield "| trainer | minutes of training | epochs | ndcg@10 | 95 % interval | recall@10 |"
+    yield "|---|--:|--:|--:|---|--:|"
+    for cell in finished(study):
+        for at in cell["moments"]:
+            ndcg, recall = at["ndcg@10"], at["recall@10"]
+            interval = f"{ndcg['low']:.4f} - {ndcg['high']:.4f}"
+            yield (
+                f"| {cell['cell']} | {at['minutes']} | {at['epochs']} | {ndcg['mean']:.4f} | {interval} "
+                f"| {recall['mean']:.4f} |"
+            )
 
 
 def points(pair: str) -> Iterator[str]:

@@ -4,9 +4,9 @@
 
 One example a session: its third event from the end, on at most 20 that came before it. Options are the
 authors' (GRU4Rec with four layers and a second table for scoring, batches of 256, at most 20 epochs, 16
-clusters) but in two things: the temperature of distances is the usual distance to the nearest, and an example's
-neighbours are the 64 nearest of its cluster, where theirs are all of it: a label of some two thousand items
-would cost more than the softmax over 43,229.
+clusters) but in two things: the temperature of distances is the usual distance to the nearest, and the
+neighbours of an example are the 64 nearest of its cluster, where theirs are all of it: a label of some two
+thousand items would cost more than the softmax over 43,229.
 """
 
 from __future__ import annotations

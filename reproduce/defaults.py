@@ -5,7 +5,8 @@
 A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
 on that set. The test parts are not read. Gowalla is five times as large as the others: only the points of
 `finalists` are tried there, and where a pair has any, the default is one of them. Pairs without finalists are
-tried on the two smallest sets, those of `WIDER` on three, those of `SLOW` on the smallest.
+tried on the two smallest sets, those of `WIDER` on three, those of `SLOW` on the smallest. Backbones that
+read sequences have sets of their own (`sequence_grid`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
+from reproduce import sequence_grid
 from reproduce.cells import dataset, finished, run_cell
 from tacit.api import fit
 from tacit.defaults import Suggested
@@ -25,7 +27,15 @@ from tacit.presets import BackboneConfig, SchemePreset, by_name
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
-FILES = {"ml-100k": "interactions", "citeulike": "train", "yelp-sslrec": "train", "gowalla": "train"}
+FILES = {
+    "ml-100k": "interactions",
+    "citeulike": "train",
+    "yelp-sslrec": "train",
+    "gowalla": "train",
+    "lastfm-seq": "interactions",
+    "beauty": "interactions",
+}
+SMALL = ("ml-100k", "citeulike", "yelp-sslrec")
 STUDY = "defaults"
 WIDER = ("lightgcn-sampled-softmax",)  # tried on all sets but the largest
 SLOW = ("gmf-softmax", "lightgcn-softmax")  # tried on the smallest set alone
@@ -35,7 +45,19 @@ def name_of(point: Suggested) -> str:
     """The options of a point in a file's name."""
     decay = {"decay": point.decay} if point.decay != 1 else {}
     options = {"rate": point.rate, **decay, "batch": point.batch_size, **point.scheme, **point.backbone}
-    return "_".join(f"{name}-{value:g}" for name, value in options.items())
+    return "_".join(f"{name}-{shown(value)}" for name, value in options.items())
+
+
+def shown(value: Any) -> str:
+    """A value in a name or a table."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def parted(pair: str) -> tuple[str, str]:
+    """Backbone and scheme of a pair; either may have a dash in its name."""
+    backbones = (member.use for member in get_args(BackboneConfig))
+    backbone = max((name for name in backbones if pair.startswith(f"{name}-")), key=len)
+    return backbone, pair.removeprefix(f"{backbone}-")
 
 
 def grid() -> dict[str, list[Suggested]]:
@@ -71,6 +93,7 @@ def grid() -> dict[str, list[Suggested]]:
             *(_graph_softmax(0.02, 8192, t) for t in (0.1, 0.12)),
         ],
         "lightgcn-softmax": [_graph_softmax(0.01, 2048, 0.15)],
+        **sequence_grid.points(),
     }
 
 
@@ -157,10 +180,12 @@ def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[s
 
 def sets(pair: str) -> tuple[str, ...]:
     """The sets that choose this pair's default."""
+    if pair in sequence_grid.points():
+        return sequence_grid.SETS
     if pair in finalists():
-        return tuple(FILES)
+        return (*SMALL, "gowalla")
     if pair in WIDER:
-        return ("ml-100k", "citeulike", "yelp-sslrec")
+        return SMALL
     return ("ml-100k",) if pair in SLOW else ("ml-100k", "citeulike")
 
 
@@ -186,7 +211,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     points = grid()
     for pair in sys.argv[1:] or points:
-        backbone, _, scheme = pair.partition("-")
+        backbone, scheme = parted(pair)
         last = finalists().get(pair, [])
         small = [data for data in sets(pair) if data != "gowalla"]
         wanted = [*itertools.product(small, points[pair]), *(("gowalla", point) for point in last)]

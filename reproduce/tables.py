@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reproduce.cells import ROOT, finished
-from reproduce.defaults import FILES, ranked, tried
+from reproduce.defaults import FILES, ranked, shown, tried
 from reproduce.pictures import KINDS, drawn, place, shown_as
 from tacit.evaluation.compare import holm
 
@@ -252,12 +252,14 @@ def moments(study: str) -> Iterator[str]:
 
 def points(pair: str) -> Iterator[str]:
     """Points of a pair's grid: those tried on all its sets, best first, then the others."""
-    yield f"| options of {pair} | score | {' | '.join(FILES)} | best epochs |"
-    yield "|---|--:|" + "--:|" * len(FILES) + "---|"
+    found = tried(pair)
+    sets = [data for data in FILES if any(data in cells for cells in found)]
+    yield f"| options of {pair} | score | {' | '.join(sets)} | best epochs |"
+    yield "|---|--:|" + "--:|" * len(sets) + "---|"
     complete = ranked(pair)
     rows = [(f"{score:.3f}", cells) for score, cells in complete]
     done = [cells for _, cells in complete]
-    rows += [("", cells) for cells in tried(pair) if cells not in done]
+    rows += [("", cells) for cells in found if cells not in done]
     for score, cells in rows:
         point = next(iter(cells.values()))["point"]
         options = {
@@ -267,10 +269,10 @@ def points(pair: str) -> Iterator[str]:
             **point["scheme"],
             **point["backbone"],
         }
-        said = ", ".join(f"{name} {value:g}" for name, value in options.items())
-        shown = " | ".join(f"{cells[data]['ndcg@20']:.4f}" if data in cells else "" for data in FILES)
-        epochs = ", ".join(str(cells[data]["epoch"]) for data in FILES if data in cells)
-        yield f"| {said} | {score} | {shown} | {epochs} |"
+        said = ", ".join(f"{name} {shown(value)}" for name, value in options.items())
+        figures = " | ".join(f"{cells[data]['ndcg@20']:.4f}" if data in cells else "" for data in sets)
+        epochs = ", ".join(str(cells[data]["epoch"]) for data in sets if data in cells)
+        yield f"| {said} | {score} | {figures} | {epochs} |"
 
 
 if __name__ == "__main__":

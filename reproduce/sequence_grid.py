@@ -1,0 +1,59 @@
+"""Points of backbones that read sequences and of the schemes that go with them, for `reproduce.defaults`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tacit.defaults import Suggested
+
+SETS = ("ml-100k", "lastfm-seq", "beauty")
+DOTS = {"similarity": "dot", "temperature": 1.0}
+SHARED = {**DOTS, "correction": True}
+COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
+INTERESTS = ("comirec-sa", "comirec-dr", "mind")
+
+
+def points() -> dict[str, list[Suggested]]:
+    """By pair."""
+    return {
+        "sasrec-softmax": [
+            *(_point(0.001, DOTS, dropout=share, batch=batch) for share in (0.2, 0.5) for batch in (32, 128)),
+            _point(0.001, {"similarity": "cosine", "temperature": 0.1}, dropout=0.5),
+        ],
+        "gru4rec-softmax": [
+            _point(rate, DOTS, dropout=share) for rate in (0.001, 0.003) for share in (0.2, 0.5)
+        ],
+        "sasrec-desorec": [
+            _point(0.001, {"trust": trust, "balance": balance}, dropout=0.5)
+            for trust, balance in ((0.3, 0.7), (0.3, 0.9), (0.7, 0.7))
+        ],
+        "sasrec-gbce": [
+            _point(0.001, {"negatives": negatives, "calibration": 0.75}, dropout=0.5)
+            for negatives in (64, 256)
+        ],
+        "youtubednn-sampled-softmax": [
+            _point(rate, scheme) for rate in (0.001, 0.003) for scheme in (SHARED, COSINES)
+        ],
+        **{
+            f"{backbone}-sampled-softmax": [
+                _point(rate, scheme) for rate in (0.001, 0.005) for scheme in (SHARED, COSINES)
+            ]
+            for backbone in INTERESTS
+        },
+        **{
+            f"{backbone}-remi": [
+                _point(0.005, {"hardness": hardness, "routing": routing}, **_attached(backbone))
+                for hardness in (0.1, 1.0)
+                for routing in (0.03, 3.125)
+            ]
+            for backbone in INTERESTS
+        },
+    }
+
+
+def _point(rate: float, scheme: dict[str, Any], *, batch: int = 128, **backbone: Any) -> Suggested:
+    return Suggested("adam", rate, batch, 100, 5, scheme, backbone)
+
+
+def _attached(backbone: str) -> dict[str, bool]:
+    return {} if backbone == "comirec-sa" else {"attached": True}

@@ -49,6 +49,7 @@ class Contest:
     spectrum: bool = True  # follow the effective rank; the backbone has vectors
     chosen_by: str = "ndcg@20"  # on validation, among points
     points_of: str | None = None  # the contest that has chosen the points already; nothing: this one does
+    points_by: str | None = None  # the scheme whose points choose for all of them; nothing: each its own
     candidates: Sequence[str] = ()  # schemes of which more is claimed
     rivals: Sequence[str] = ()  # what each of them must beat
 
@@ -58,7 +59,7 @@ class Contest:
             f"{self.name}-{scheme}-point-{place}": partial(self.point, setting)
             for scheme, settings in self.schemes.items()
             for place, setting in enumerate(settings)
-            if len(settings) > 1 and self.points_of is None
+            if len(settings) > 1 and self.points_of is None and self.points_by in (None, scheme)
         }
         seeds = {
             f"{self.name}-{scheme}-seed-{seed}": partial(self.seeded, scheme, seed)
@@ -82,7 +83,8 @@ class Contest:
         if len(settings) == 1:
             return 0
         cells = {cell["cell"]: cell for cell in finished(self.study)}
-        names = [f"{self.points_of or self.name}-{scheme}-point-{place}" for place in range(len(settings))]
+        chooses = f"{self.points_of or self.name}-{self.points_by or scheme}"
+        names = [f"{chooses}-point-{place}" for place in range(len(settings))]
         missing = [name for name in names if name not in cells]
         if missing:
             sys.exit(f"run these cells first: {' '.join(missing)}")

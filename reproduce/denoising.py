@@ -1,10 +1,11 @@
 """What the studies of false negatives share: binary cross-entropy, its rivals, DLI and IDL on one log.
 
-The log is split by time and ranked over the whole catalogue. Every scheme has two points: two strengths
-of L2, its own options being those of its preset. `random` drops as many candidates as DLI by neighbours does,
-whoever they are: what is not better than this owes nothing to its choice. The paper of DLI has no number to
-reproduce (docs/methods/dli.md). What judges itself selects in full after fifteen epochs, so every scheme has
-the patience to come there.
+The log is split by time and ranked over the whole catalogue. There are two points: two strengths of L2, the
+schemes' own options being those of their presets. On ml-100k each scheme has its better one, on the other
+logs all have that of plain cross-entropy, which may flatter it. `random` drops as many candidates as DLI by
+neighbours does, whoever they are: what is not better than this owes nothing to its choice. The paper of DLI
+has no number to reproduce (docs/methods/dli.md). What judges itself selects in full after fifteen epochs,
+so every scheme has the patience to come there.
 """
 
 from __future__ import annotations
@@ -143,9 +144,11 @@ def contest(
     return Contest(study, name, split, points, SEEDS, **options).cells()
 
 
-def contests(study: str, split: Callable[[], Split]) -> dict[str, Work]:
+def contests(study: str, split: Callable[[], Split], **options: Any) -> dict[str, Work]:
     """Cells of all three backbones, neighbours set beside chance too."""
     found: dict[str, Work] = {}
     for backbone in BACKBONES:
-        found |= contest(study, backbone, backbone, split, candidates=BY_NEIGHBOURS, rivals=BY_CHANCE)
+        found |= contest(
+            study, backbone, backbone, split, candidates=BY_NEIGHBOURS, rivals=BY_CHANCE, **options
+        )
     return found

@@ -1,26 +1,22 @@
-"""DLI, IDL and their rivals on Grocery, split by time.
+"""DLI, IDL and their rivals on check-ins of Tokyo, split by time; of a repeated pair the first counts.
 
-python -m reproduce.dli_grocery [CELL ...]
+python -m reproduce.dli_tokyo [CELL ...]
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from reproduce.cells import chosen_cells
 from reproduce.denoising import contests
 from reproduce.pairs import Work, by_time
-from tacit.data.split import Split
 
-STUDY = "dli_grocery"
+DATA, STUDY = "tokyo-checkins", "dli_tokyo"
 
 
 def cells() -> dict[str, Work]:
     """Three backbones."""
-    return contests(STUDY, split)
-
-
-def split() -> Split:
-    """The newest tenth is the test part."""
-    return by_time("grocery")
+    return contests(STUDY, partial(by_time, DATA), points_by="bce")
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def validated(data: str, backbone: str, scheme: str, point: Suggested) -> dict[s
 def sets(pair: str) -> tuple[str, ...]:
     """The sets that choose this pair's default."""
     if pair in sequence_grid.points():
-        return sequence_grid.SETS
+        return sequence_grid.sets(pair)
     if pair in finalists():
         return (*SMALL, "gowalla")
     if pair in WIDER:

@@ -6,11 +6,16 @@ from typing import Any
 
 from tacit.defaults import Suggested
 
-SETS = ("ml-100k", "lastfm-seq", "beauty")
+SETS = ("ml-100k", "lastfm-seq")
+WIDER = ("sasrec-softmax", "gru4rec-softmax")  # tried on beauty too
 DOTS = {"similarity": "dot", "temperature": 1.0}
 SHARED = {**DOTS, "correction": True}
 COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
-INTERESTS = ("comirec-sa", "comirec-dr", "mind")
+STRENGTHS = {  # of the routing's variance: capsules share events out among interests, and theirs is far larger
+    "comirec-sa": (0.1, 3.125),
+    "comirec-dr": (0.003, 0.03),
+    "mind": (0.003, 0.03),
+}
 
 
 def points() -> dict[str, list[Suggested]]:
@@ -38,17 +43,22 @@ def points() -> dict[str, list[Suggested]]:
             f"{backbone}-sampled-softmax": [
                 _point(rate, scheme) for rate in (0.001, 0.005) for scheme in (SHARED, COSINES)
             ]
-            for backbone in INTERESTS
+            for backbone in STRENGTHS
         },
         **{
             f"{backbone}-remi": [
                 _point(0.005, {"hardness": hardness, "routing": routing}, **_attached(backbone))
                 for hardness in (0.1, 1.0)
-                for routing in (0.03, 3.125)
+                for routing in STRENGTHS[backbone]
             ]
-            for backbone in INTERESTS
+            for backbone in STRENGTHS
         },
     }
+
+
+def sets(pair: str) -> tuple[str, ...]:
+    """The sets that choose the default of a pair."""
+    return (*SETS, "beauty") if pair in WIDER else SETS
 
 
 def _point(rate: float, scheme: dict[str, Any], *, batch: int = 128, **backbone: Any) -> Suggested:

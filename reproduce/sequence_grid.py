@@ -11,7 +11,7 @@ WIDER = ("sasrec-softmax", "gru4rec-softmax")  # tried on beauty too
 DOTS = {"similarity": "dot", "temperature": 1.0}
 SHARED = {**DOTS, "correction": True}
 COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
-STRENGTHS = {  # of the routing's variance: capsules share events out among interests, and theirs is far larger
+STRENGTHS = {  # of the routing: its variance is far larger where events are shared out among interests
     "comirec-sa": (0.1, 3.125),
     "comirec-dr": (0.003, 0.03),
     "mind": (0.003, 0.03),

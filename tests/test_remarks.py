@@ -53,6 +53,15 @@ def test_noes_are_no_part_of_a_sequence() -> None:
     assert not any("sequence;" in sentence for sentence in drawn)
 
 
+def test_repeats_that_a_sequence_lost_when_it_was_read_are_told() -> None:
+    table = pa.table({"user": [0, 0, 1], "item": [5, 5, 6], "timestamp": [1, 2, 3]})
+    lost, whole = (tacit.Interactions.read(table, collapse=collapse) for collapse in (True, False))
+    (told,) = remarks(lost, tacit.bpr(), sequences=True)
+    assert "collapse=False" in told
+    assert list(remarks(whole, tacit.bpr(), sequences=True)) == []
+    assert list(remarks(lost, tacit.bpr())) == []
+
+
 def test_an_order_that_no_column_tells_is_said() -> None:
     (told,) = remarks(log(False, 0), tacit.bce(), sequences=True)
     assert "neither times nor positions" in told

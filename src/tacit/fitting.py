@@ -136,6 +136,10 @@ def _trained(
         if not plan.refit:
             stopping.load_best(step)
             return step, chosen
+        _log.info(
+            "refit: again from the start, on everything, for the same %d steps: fewer epochs of more rows",
+            stopping.best_step,
+        )
     step, _ = _phase(plan, REFIT, {"chosen": chosen}, folder, saved, log, callbacks, progress)
     return step, chosen
 
@@ -252,11 +256,15 @@ def _loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loa
 
 def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
     """Windows of positives; those of the meta batches are others than those trained on."""
-    if plan.stride is not None and (backbone.queries != "all" or plan.stride > backbone.length):
+    if plan.stride is not None and backbone.queries != "all":
         raise OptionError(
-            f"training.stride = {plan.stride} cuts windows whose every position is asked for, of at most "
-            f"backbone.length = {backbone.length} events: lower it, set backbone.queries to "
-            '"all" where the backbone has that, or leave training.stride out'
+            f"training.stride = {plan.stride} cuts windows whose every position is asked for, and here each "
+            f'target has one of its own (backbone.queries = "{backbone.queries}"): leave training.stride out'
+        )
+    if plan.stride is not None and plan.stride > backbone.length:
+        raise OptionError(
+            f"training.stride = {plan.stride} would leave events out between windows of backbone.length = "
+            f"{backbone.length}: lower it, or leave training.stride out for windows side by side"
         )
     loader = SequenceLoader.of(
         *(data, backbone.length, backbone.queries, plan.batch_size, plan.seed),

@@ -70,12 +70,13 @@ def gathered(
     *,
     sequences: bool = False,
     train_first: bool = False,
+    keep_seen: bool = False,
 ) -> Material:
     """Read the parts, or hold one out to validate on. What the earlier run had seen validates nothing.
 
     For a backbone that reads `sequences` repeated pairs stay; with `train_first` the rows of train are the
-    first of the whole, so that what is said of them by number holds there too. Raises `DataError`, and
-    `OptionError` for a history without a validation part.
+    first of the whole, so that what is said of them by number holds there too. `keep_seen`: validation ranks
+    what was had before too. Raises `DataError`, and `OptionError` for a history without a validation part.
     """
     if valid is None and history is not None:
         raise OptionError("valid_history goes with a validation part: give valid too")
@@ -108,7 +109,8 @@ def gathered(
         _log.info("%s", note)
     said = beside(train)
     report = audit(split)
-    for finding in report.findings():
+    leaks = replace(report, valid_pairs_in_train=None) if keep_seen else report
+    for finding in leaks.findings():
         _log.info("audit: %s", finding)
     assert split.valid is not None
     return Material(

@@ -126,12 +126,15 @@ def judge(
     notes += [f"split of the files: {note}" for note in files["notes"]]
     later = {name: audit[name] for name in LATER}
     notes += Audit(**later).findings()
+    given = seen.degrees() > 0
     users, items = np.flatnonzero(truth.degrees()), np.unique(truth.indices)
     for what, rows, n_known in (("users", users, evidence.n_users), ("items", items, evidence.n_items)):
-        unknown = int((rows >= n_known).sum())
-        audit[f"share_of_test_{what}_unknown"] = round(unknown / max(len(rows), 1), 4)
-        notes.append(strangers(what, unknown, len(rows)))
-    notes.append(beaten(report, {name: reference.report for name, reference in shown.items()}))
+        unknown = rows >= n_known
+        audit[f"share_of_test_{what}_unknown"] = round(int(unknown.sum()) / max(len(rows), 1), 4)
+        foreign = unknown & ~given[rows] if what == "users" else unknown
+        notes.append(strangers(what, int(foreign.sum()), len(rows)))
+    rivals = {name: reference.report for name, reference in shown.items()}
+    notes.append(beaten(report, rivals, sequences=events is not None))
     return Evaluation(report, shown, skipped, audit, tuple(note for note in notes if note))
 
 

@@ -59,7 +59,10 @@ def made(
     built = scheme_of(preset)
     sequences, soft = _reads(backbone) == "sequences", isinstance(built.sampler, SoftCandidates)
     material = gathered(
-        *(train, valid, valid_history, options, seed, earlier), sequences=sequences, train_first=soft
+        *(train, valid, valid_history, options, seed, earlier),
+        sequences=sequences,
+        train_first=soft,
+        keep_seen=training.seen == "keep",
     )
     built = with_saved_labels(built, material.facts["data"])
     shown = options.impressions is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tacit.data.interactions import Interactions
+from tacit.data.interactions import COLLAPSED, Interactions
 from tacit.parts.pool import Pool
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
 from tacit.schemes.scheme import Scheme
@@ -18,8 +18,13 @@ def remarks(
 ) -> Iterator[str]:
     """Sentences on a log without silence, on explicit noes that the scheme does not learn from, on a file of
     `impressions` that its sampler does not draw from (one's own sampler may), and on `sequences` whose order
-    no column tells.
+    no column tells, or whose repeats are gone.
     """
+    if sequences and any(COLLAPSED in note for note in log.notes):
+        yield (
+            "the log was read without its repeated rows, and these belong to a sequence: give fit the file or "
+            "the frame itself, or read it by Interactions.read(..., collapse=False)"
+        )
     if sequences and log.clock is None:
         yield (
             "the log has neither times nor positions: the order of its rows is taken for that of the events; "

@@ -113,6 +113,8 @@ class Run:
             "keep_seen": keep_seen,
             "diversity": diversity,
         }
+        if isinstance(users, str) or isinstance(history, str):
+            raise OptionError("users and history are lists of ids: put a single one into a list")
         if (users is None) == (history is None):
             raise OptionError("recommend for users or for a history: give exactly one of the two")
         if users is not None:

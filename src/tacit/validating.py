@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ from tacit.training.step import Step
 from tacit.types import Queries
 
 VALIDATION_USERS = 10_000
+FEW = 20  # people whose ranking chooses little but chance
+_log = logging.getLogger("tacit")
 
 
 def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
@@ -43,6 +46,11 @@ def validator(plan: Plan) -> Callable[[Step], dict[str, float]]:
         )
     if len(warm) > VALIDATION_USERS:
         warm = np.sort(np.random.default_rng(0).choice(warm, VALIDATION_USERS, replace=False))
+    if len(warm) < FEW:
+        _log.warning(
+            "only %d %s validate%s, so chance chooses the number of steps: give a larger validation part",
+            *(len(warm), "person" if len(warm) == 1 else "people", "s" if len(warm) == 1 else ""),
+        )
     chosen, masked = truth.select(warm), None if plan.keep_seen else known.select(warm)
     name, k = choosing(plan.metric)
     queries = Queries(

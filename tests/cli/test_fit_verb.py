@@ -170,6 +170,6 @@ def test_fit_obeys_a_signal_with_the_exit_code_that_shells_expect(
     assert process.returncode == 128 + number
     last = said.splitlines()[-1]
     assert last.startswith("tacit: stopped at step ")
-    assert last.endswith("by a signal; go on with --resume")
+    assert last.endswith("by a signal; go on with the same command and --resume")
     assert "Traceback" not in said
     assert list((tmp_path / "run" / "checkpoints").glob("1-search-*"))

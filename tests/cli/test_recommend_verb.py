@@ -32,6 +32,16 @@ def test_a_known_user_gets_k_items_not_seen(tacit: Tacit, place: Place) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
+def test_what_was_had_before_may_be_kept(tacit: Tacit, place: Place) -> None:
+    options = ("--user", 3, "-k", 60, "--json")
+    lists = [
+        tacit("recommend", place.run, *options, *more).json["recommendations"][0]["items"]
+        for more in ((), ("--seen", "keep"))
+    ]
+    masked, kept = ({entry["item"] for entry in items} for items in lists)
+    assert kept - masked == seen(place, 3)
+
+
 @pytest.mark.parametrize("history", ["2,4,6", "[2, 4, 6]", '["2", "4", "6"]', " 2, 4 ,6,"])
 def test_a_history_is_a_list_of_ids(tacit: Tacit, place: Place, history: str) -> None:
     answer = tacit("recommend", place.run, "--history", history, "-k", 5, "--json").json

@@ -37,6 +37,16 @@ def test_labels_of_a_run_are_taken_by_another(tacit: Tacit, tmp_path: Path) -> N
     assert again.code == 2
 
 
+def test_labels_are_not_written_over(tacit: Tacit, tmp_path: Path) -> None:
+    train, valid = parts_in(tmp_path)
+    base, labels = tmp_path / "base", tmp_path / "labels"
+    assert tacit("fit", train, "--valid", valid, *QUICK, "--out", base).code == 0
+    assert tacit("soft-labels", base, "--train", train, "--out", labels).code == 0
+    again = tacit("soft-labels", base, "--train", train, "--out", labels)
+    assert again.code == 2
+    assert "holds soft labels already" in again.err
+
+
 def test_without_json_there_is_a_table(tacit: Tacit, tmp_path: Path) -> None:
     train, valid = parts_in(tmp_path)
     base = tmp_path / "base"

@@ -93,6 +93,20 @@ def test_the_last_events_of_each_user_are_held_out() -> None:
     assert module.LEAK in notes
 
 
+def test_without_a_clock_the_order_of_the_file_says_what_is_last() -> None:
+    rows, _, notes = split_rows(log([0, 1, 0, 1, 0]), "last")
+    assert rows["test"].tolist() == [3, 4]
+    assert any("lowest in the file" in note for note in notes)
+
+
+def test_people_who_begin_after_the_cut_are_told_of() -> None:
+    sessions = timed([0, 0, 1, 1, 2, 2, 3, 3], range(8))
+    _, _, notes = split_rows(sessions, "time", valid=0, test=0.25)
+    assert any("1 of 1 users of the test part have nothing in train" in note for note in notes)
+    _, _, notes = split_rows(timed(np.zeros(8), range(8)), "time", valid=0, test=0.25)
+    assert not any("nothing in train" in note for note in notes)
+
+
 def test_more_than_one_last_event() -> None:
     rows, _, _ = split_rows(timed(np.zeros(7), np.arange(7)), "last", n=2)
     assert [len(rows[name]) for name in PARTS] == [3, 2, 2]
@@ -156,7 +170,6 @@ def test_noes_are_never_held_out_as_truth(by: Any) -> None:
     ("options", "message"),
     [
         ({"by": "time"}, "needs timestamps"),
-        ({"by": "last"}, "needs timestamps or positions"),
         ({"valid": 0.5, "test": 0.5}, "leave some for training"),
         ({"test": 0}, "leave some for training"),
         ({"n": 0}, "at least one event"),

@@ -22,6 +22,12 @@ def test_the_best_winning_reference_is_named_with_a_way_out() -> None:
     )
 
 
+def test_what_reads_sequences_is_not_sent_to_factors() -> None:
+    told = beaten(report(0.01), {"ials": report(0.02)}, sequences=True)
+    assert told is not None
+    assert "--start" not in told
+
+
 def test_overlapping_intervals_are_said() -> None:
     told = beaten(report(0.019, 0.002), {"ease": report(0.020, 0.002)})
     assert told is not None

@@ -65,6 +65,20 @@ def test_a_selection_that_ends_before_its_warm_up_is_said(caplog):
     assert "in 4 epochs no false negative was selected" in caplog.text
 
 
+def test_a_regulariser_that_holds_the_loss_is_said(caplog):
+    (told,) = said(caplog, *({"labelled": 7.1488, "routing": 2.5} for _ in range(3)))
+    assert told.startswith(
+        "epoch 2: the loss stays at 7.1488, and the regularisation of the routing weighs 2.5"
+    )
+    assert told.endswith("lower scheme.routing")
+
+
+@pytest.mark.parametrize(("later", "routing"), [(7.0, 2.5), (7.1488, 0.01)])
+def test_a_loss_that_falls_or_has_nothing_heavy_beside_it_is_in_order(caplog, later, routing):
+    terms = [{"labelled": 7.1488, "routing": routing}, {"labelled": later, "routing": routing}]
+    assert said(caplog, *terms) == []
+
+
 def test_each_alarm_is_said_once(caplog):
     terms = {"p": 0.97, "p_over_half": 0.95}
     assert len(said(caplog, {"p": 0.5, "p_over_half": 0.5}, terms, terms)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -31,6 +31,9 @@ def recommend(
     diversity: Annotated[
         float, typer.Option(min=0.0, help="Of the score, off for every chosen item of the same category.")
     ] = 0.0,
+    seen: Annotated[
+        Literal["mask", "keep"], typer.Option(help="keep: recommend what they had before too.")
+    ] = "mask",
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse files that hold unknown ids, instead of skipping those.")
     ] = False,
@@ -49,8 +52,8 @@ def recommend(
 ) -> None:
     """The best items for known users, or for a history of items.
 
-    What they have seen is left out. Fewer than k items are said aloud. Ids that the run does not know are
-    counted and skipped in files, and refused on the line.
+    What they have seen is left out, unless it is kept. Fewer than k items are said aloud. Ids that the run
+    does not know are counted and skipped in files, and refused on the line.
     """
     if sum(choice is not None for choice in (user, history, users)) != 1:
         raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
@@ -67,6 +70,7 @@ def recommend(
     lists: dict[str, Any] = {
         "allow": None if allow is None else ids.from_file(allow, items, strict=strict),
         "deny": None if deny is None else ids.from_file(deny, items, strict=strict, may_be_empty=True),
+        "keep_seen": seen == "keep",
     }
     if categories is not None:
         lists["diversity"] = Diversity(diversity, ids.categories(categories))

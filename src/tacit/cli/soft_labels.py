@@ -38,9 +38,13 @@ def soft_labels(
     targets. fit makes labels by itself where it is given none.
     """
     from tacit.api import soft_labels as made
+    from tacit.errors import OptionError
     from tacit.parts.propagation import Propagation
+    from tacit.storage import MANIFEST
 
     shared.use_threads(threads)
+    if (out / MANIFEST).exists():
+        raise OptionError(f"{out} holds soft labels already: name another folder, or remove it")
     options = Propagation(
         clusters=clusters,
         distance=distance,
@@ -51,6 +55,7 @@ def soft_labels(
         neighbours=neighbours,
         keep=keep,
     )
+    say("clustering and propagating: a minute for some 50,000 examples")
     labels = made(run, train, options=options, seed=seed)
     labels.save(out)
     say(f"wrote {out}")
@@ -58,5 +63,10 @@ def soft_labels(
         emit(labels.report())
         return
     table(
-        "Soft labels", ["", ""], [(name.replace("_", " "), value) for name, value in labels.report().items()]
+        "Soft labels",
+        ["", ""],
+        [
+            (name.replace("_", " "), int(value) if name == "examples" else value)
+            for name, value in labels.report().items()
+        ],
     )

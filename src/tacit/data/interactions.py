@@ -19,6 +19,7 @@ from tacit.kernels.ingest import Pairs, compress, distinct_pairs, order_by_user
 from tacit.sparse import CSR, Sequences
 
 YES, NO, SHOWN = range(3)
+COLLAPSED = "repeated (user, item) rows collapsed"
 OPTIONAL = ("times", "positions", "labels", "weights", "shown", "ratings")
 _NAMES = {
     "times": "timestamp",
@@ -218,7 +219,7 @@ class Interactions:
         names = ("users", "items", *OPTIONAL)
         columns = compress(pairs.keep, *(getattr(self, name) for name in names))
         gone = len(self) - len(pairs.indices)
-        note = f"{gone:,} repeated (user, item) rows collapsed; of each pair a yes, then the earliest, stays"
+        note = f"{gone:,} {COLLAPSED}; of each pair a yes, then the earliest, stays"
         single = replace(self, **dict(zip(names, columns, strict=True)), notes=(*self.notes, note))
         single.__dict__["pairs"] = Pairs(pairs.indptr, pairs.indices, pairs.kinds, None)
         return single

@@ -107,11 +107,10 @@ def split_rows(
     if by == "time":
         part = _by_time(log, valid, test)
     elif by == "last":
-        if log.clock is None:
-            raise OptionError(
-                "split by last needs timestamps or positions: name the column, or split at random"
-            )
-        notes.append(LEAK)
+        if log.times is not None:
+            notes.append(LEAK)
+        elif log.positions is None:
+            notes.append("no times or positions: of each user's rows the lowest in the file is the last")
         part = _by_last(log, n if valid else 0, n)
     elif by == "random":
         part = _at_random(log, valid, test, rng)
@@ -124,9 +123,23 @@ def split_rows(
             raise DataError(
                 f"the {name} part of the split by {by} is empty: split another way, or change shares"
             )
+    if by == "time":
+        notes += _newcomers(log, rows)
     if valid and len(rows["valid"]) == 0:
         notes.append("the valid part is empty: the log is too small for its share")
     return rows, by, tuple(notes)
+
+
+def _newcomers(log: Interactions, rows: Rows) -> list[str]:
+    """One sentence where most people of the test part begin after the cut."""
+    people, known = np.unique(log.users[rows["test"]]), np.unique(log.users[rows["train"]])
+    new = len(np.setdiff1d(people, known))
+    if new <= len(people) / 2:
+        return []
+    return [
+        f"{new:,} of {len(people):,} users of the test part have nothing in train: where each user is one "
+        "visit or session, split by user"
+    ]
 
 
 def validation(

@@ -8,10 +8,13 @@ from tacit.evaluation.report import Report
 
 STRANGE = 0.2
 ADVICE = "try --start ials, another --scheme or more epochs"
+OF_SEQUENCES = "try another --scheme or --backbone, another optimizer.rate, or more epochs"
 
 
-def beaten(report: Report, rivals: Mapping[str, Report]) -> str | None:
+def beaten(report: Report, rivals: Mapping[str, Report], *, sequences: bool = False) -> str | None:
     """One sentence where a rival's mean is higher than the run's on the first metric that has an interval.
+
+    What may help is another thing for a backbone that reads `sequences`.
 
     The best rival is named. Where the two intervals overlap, the sentence says so: the difference may be
     chance, and `compare` tells more.
@@ -26,7 +29,7 @@ def beaten(report: Report, rivals: Mapping[str, Report]) -> str | None:
         return None
     overlap = other.low is not None and own.high is not None and other.low <= own.high
     said = f"{own.mean:.4f} against {means[best]:.4f}{', intervals overlap' if overlap else ''}"
-    return f"run loses to {best} on {name} ({said}): {ADVICE}"
+    return f"run loses to {best} on {name} ({said}): {OF_SEQUENCES if sequences else ADVICE}"
 
 
 def strangers(what: str, unknown: int, asked: int) -> str | None:

@@ -48,12 +48,18 @@ ALARMS = (
 )
 
 
+STILL, HEAVY = 1e-3, 0.1  # a smaller fall of the loss is none; a regulariser above this share of it is heavy
+
+
 class Alarms:
-    """Warns of a note that is out of bounds, once each, and in the end of a selection that never was."""
+    """Warns of a note that is out of bounds, once each, in the end of a selection that never was, and of a
+    loss that a regulariser holds where it was.
+    """
 
     def __init__(self) -> None:
         self._said: set[str] = set()
         self._selected: float | None = None
+        self._first: float | None = None
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if isinstance(event, FitEnd) and self._selected == 0:
@@ -67,6 +73,7 @@ class Alarms:
             return None
         if "selected" in event.terms:
             self._selected = max(self._selected or 0.0, event.terms["selected"])
+        self._held(event)
         for alarm in ALARMS:
             value = event.terms.get(alarm.note, 0.0)
             if value > alarm.bound and alarm.note not in self._said:
@@ -74,3 +81,17 @@ class Alarms:
                 where = f"epoch {event.clock.epoch + 1}: "
                 _log.warning(where + alarm.meaning, 100 * value, event.terms[alarm.beside])
         return None
+
+    def _held(self, event: EpochEnd) -> None:
+        """In the second epoch: whether the loss has not moved beside the routing's variance."""
+        loss, held = event.terms.get("labelled"), event.terms.get("routing", 0.0)
+        if loss is None:
+            return
+        if self._first is None:
+            self._first = loss
+        elif event.clock.epoch == 1 and held > HEAVY * loss and loss > (1 - STILL) * self._first:
+            _log.warning(
+                "epoch 2: the loss stays at %.4f, and the regularisation of the routing weighs %.4f beside "
+                "it, so nothing is learned: lower scheme.routing",
+                *(loss, held),
+            )

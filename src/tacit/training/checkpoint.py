@@ -89,7 +89,7 @@ class Checkpointer:
             return
         if reason != INTERRUPTED:
             self.save(ended=reason)
-        told = f"stopped at step {self.position.step} by a signal; go on with --resume"
+        told = f"stopped at step {self.position.step} by a signal; go on with the same command and --resume"
         raise Interrupted(told, self._signal)
 
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:

@@ -22,8 +22,8 @@ def remarks(
     """
     if sequences and any(COLLAPSED in note for note in log.notes):
         yield (
-            "the log was read without its repeated rows, and these belong to a sequence: give fit the file or "
-            "the frame itself, or read it by Interactions.read(..., collapse=False)"
+            "the log was read without its repeated rows, which a sequence needs: give fit the file or the "
+            "frame itself, or read it by Interactions.read(..., collapse=False)"
         )
     if sequences and log.clock is None:
         yield (

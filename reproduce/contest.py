@@ -4,7 +4,8 @@ A study's cells are, in this order, one for every point that a scheme may take, 
 at the scheme's best point, and `paired`, which compares each scheme with the base over users and seeds.
 Where there are candidates, `claims` compares each of them with every rival, at a level for all of them.
 Points are chosen on validation with seed 0; give every scheme as many of them as the others.
-The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository.
+The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository: it
+takes the seeds that were run here for every scheme, and names them.
 """
 
 from __future__ import annotations
@@ -139,21 +140,22 @@ class Contest:
     def paired(self) -> dict[str, Any]:
         """Every scheme less the base, over users and seeds."""
         base, *others = self.schemes
-        theirs = [self._report(base, seed) for seed in self.seeds]
+        seeds = self._whole()
+        theirs = [self._report(base, seed) for seed in seeds]
         pairs = {
-            scheme: compare([self._report(scheme, seed) for seed in self.seeds], theirs).to_dict()
+            scheme: compare([self._report(scheme, seed) for seed in seeds], theirs).to_dict()
             for scheme in others
         }
-        return {"base": base, "seeds": list(self.seeds), "less_base": pairs}
+        return {"base": base, "seeds": seeds, "less_base": pairs}
 
     def claims(self) -> dict[str, Any]:
         """Every candidate less every rival, in intervals that hold together for all candidates."""
-        level = 1 - 0.05 / len(self.candidates)
+        level, seeds = 1 - 0.05 / len(self.candidates), self._whole()
         found = {
             candidate: {
                 rival: compare(
-                    [self._report(candidate, seed) for seed in self.seeds],
-                    [self._report(rival, seed) for seed in self.seeds],
+                    [self._report(candidate, seed) for seed in seeds],
+                    [self._report(rival, seed) for seed in seeds],
                     level=level,
                 ).to_dict()
                 for rival in self.rivals
@@ -161,7 +163,7 @@ class Contest:
             }
             for candidate in self.candidates
         }
-        return {"level": level, "seeds": list(self.seeds), "less_rival": found}
+        return {"level": level, "seeds": seeds, "less_rival": found}
 
     def _run(
         self, setting: Setting, seed: int, *, refit: bool, callbacks: Sequence[Callback] = ()
@@ -184,11 +186,18 @@ class Contest:
     def _values(self, scheme: str, seed: int) -> Path:
         return VALUES / self.study / f"{self.name}-{scheme}-seed-{seed}.parquet"
 
+    def _whole(self) -> list[int]:
+        """Seeds with the figures of single users for every scheme. Ends the program where there is none."""
+        found = [s for s in self.seeds if all(self._values(scheme, s).exists() for scheme in self.schemes)]
+        if not found:
+            sys.exit(
+                f"no seed of {self.study}, {self.name} was run here for every scheme: remove the JSON files of "
+                "one seed and run its cells again"
+            )
+        return found
+
     def _report(self, scheme: str, seed: int) -> Report:
-        path = self._values(scheme, seed)
-        if not path.exists():
-            sys.exit(f"{path} is missing: remove the JSON file of this cell and run it again")
-        held = pq.read_table(path)
+        held = pq.read_table(self._values(scheme, seed))
         values = {name: held[name].to_numpy() for name in held.column_names}
         rows = values.pop("row")
         return Report(users=len(rows), metrics={}, rows=rows, values=values)

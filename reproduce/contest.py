@@ -4,8 +4,8 @@ A study's cells are, in this order, one for every point that a scheme may take, 
 at the scheme's best point, and `paired`, which compares each scheme with the base over users and seeds.
 Where there are candidates, `claims` compares each of them with every rival, at a level for all of them.
 Points are chosen on validation with seed 0; give every scheme as many of them as the others.
-The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository: it
-takes the seeds that were run here for every scheme, and names them.
+The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository:
+it takes the seeds that were run here for every scheme, and names them.
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ class Contest:
         found = [s for s in self.seeds if all(self._values(scheme, s).exists() for scheme in self.schemes)]
         if not found:
             sys.exit(
-                f"no seed of {self.study}, {self.name} was run here for every scheme: remove the JSON files of "
-                "one seed and run its cells again"
+                f"no seed of {self.study}, {self.name} was run here for every scheme: remove the JSON files "
+                "of one seed and run its cells again"
             )
         return found
 

@@ -67,5 +67,5 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4f}"
+        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4f}".replace("-0.0000", "0.0000")
     return str(value)

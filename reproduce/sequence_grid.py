@@ -7,7 +7,7 @@ from typing import Any
 from tacit.defaults import Suggested
 
 SETS = ("ml-100k", "lastfm-seq")
-WIDER = ("sasrec-softmax", "gru4rec-softmax")  # tried on beauty too
+WIDER = ("sasrec-softmax", "gru4rec-softmax", "comirec-dr-sampled-softmax")  # tried on beauty too
 DOTS = {"similarity": "dot", "temperature": 1.0}
 SHARED = {**DOTS, "correction": True}
 COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}

@@ -45,6 +45,7 @@ PAIRWISE = Suggested(
 )
 SEQUENTIAL = Suggested("adam", 0.001, 128, 100, 5)
 DOTS = {"similarity": "dot", "temperature": 1.0}
+COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
 BY_SCHEME = {  # of backbones that read sequences
     "bpr": replace(SEQUENTIAL, scheme=NO_VECTORS),
     "bce": replace(SEQUENTIAL, scheme=NO_VECTORS),
@@ -103,8 +104,12 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("neumf", "dli"): PUBLISHED,
     **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
     **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
-    ("comirec-dr", "remi"): replace(SEQUENTIAL, rate=ROUTED_RATE, backbone=ATTACHED),
-    ("mind", "remi"): replace(SEQUENTIAL, backbone=ATTACHED),
+    ("comirec-sa", "sampled-softmax"): replace(SEQUENTIAL, scheme=COSINES),
+    ("comirec-sa", "remi"): Suggested("adam", 0.005, 128, 100, 5, {"hardness": 1.0, "routing": 0.1}),
+    ("comirec-dr", "remi"): Suggested(
+        "adam", 0.005, 128, 100, 5, {"hardness": 0.1, "routing": 0.003}, ATTACHED
+    ),
+    ("mind", "remi"): Suggested("adam", 0.005, 128, 100, 5, {"hardness": 1.0, "routing": 0.03}, ATTACHED),
     **{(backbone, "remi"): replace(SEQUENTIAL, scheme=UNROUTED) for backbone in SINGLE},
     **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
     **{(backbone, "desorec"): Suggested("adam", 0.001, 2048, 60, 3) for backbone in PAIRS[:3]},

@@ -66,9 +66,9 @@ def sessions(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """Part what users did into sessions: the log with a column `session`.
+    """Part what users did into sessions, by pauses.
 
-    By `--set data.user=session` the other verbs read each session as a user of its own.
+    Writes the log with a column `session`. By `--set data.user=session` the other verbs read each session as a user of its own.
     """
     import pyarrow as pa
 

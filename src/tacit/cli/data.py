@@ -68,7 +68,8 @@ def sessions(
 ) -> None:
     """Part what users did into sessions, by pauses.
 
-    Writes the log with a column `session`. By `--set data.user=session` the other verbs read each session as a user of its own.
+    Writes the log with a column `session`. By `--set data.user=session` the other verbs read each session as
+    a user of its own.
     """
     import pyarrow as pa
 

@@ -104,6 +104,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ("neumf", "dli"): PUBLISHED,
     **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
     **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
+    ("youtubednn", "sampled-softmax"): replace(BY_SCHEME["sampled-softmax"], rate=0.003),
     ("comirec-sa", "sampled-softmax"): replace(SEQUENTIAL, scheme=COSINES),
     ("comirec-sa", "remi"): Suggested("adam", 0.005, 128, 100, 5, {"hardness": 1.0, "routing": 0.1}),
     ("comirec-dr", "remi"): Suggested(

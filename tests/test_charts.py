@@ -55,8 +55,22 @@ def test_a_log_axis_has_ticks_over_any_range(low, high, wanted):
     ],
 )
 def test_each_tick_is_told_from_its_neighbours(low, high, wanted):
-    text = line_chart("t", "x", "y", {"a": [(low, low), (high, high)]})
-    assert labels(text) == {"x": wanted, "y": wanted}
+    text = line_chart("t", "x", "y", {"a": [(0, low), (1, high)]})
+    assert labels(text)["y"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("places", "wanted"),
+    [
+        ((1, 2), ["1", "2"]),
+        ((0, 12), ["0", "5", "10"]),
+        ((0.5, 1.5), ["0.6", "0.8", "1", "1.2", "1.4"]),
+        ((7, 7), ["7"]),
+    ],
+)
+def test_whole_numbers_have_no_ticks_between_them(places, wanted):
+    text = line_chart("t", "x", "y", {"a": [(place, 1) for place in places]})
+    assert labels(text)["x"] == wanted
 
 
 def test_each_series_is_a_line_of_all_its_points():

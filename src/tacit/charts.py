@@ -20,6 +20,7 @@ class _Axis:
     start: float
     end: float
     log: bool = False
+    whole: bool = False  # no tick between whole numbers
 
     def at(self, value: float) -> float:
         """Where a value stands, in pixels."""
@@ -59,6 +60,8 @@ class _Axis:
         raw = (self.high - self.low or 1.0) / 5
         size = 10 ** math.floor(math.log10(raw))
         step_size = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
+        if self.whole:
+            step_size = max(step_size, 1)
         first = math.ceil(self.low / step_size)
         return [step_size * n for n in range(first, first + 12) if self._holds(step_size * n)]
 
@@ -78,7 +81,9 @@ def line_chart(title: str, x: str, y: str, series: Mapping[str, Points], *, log_
     every = [point for points in shown.values() for point in points]
     if not every:
         raise ValueError("a chart needs at least one finite point")
-    across = _Axis(min(a for a, _ in every), max(a for a, _ in every), LEFT, WIDTH - RIGHT)
+    places = [a for a, _ in every]
+    whole = all(place == round(place) for place in places)
+    across = _Axis(min(places), max(places), LEFT, WIDTH - RIGHT, whole=whole)
     values = [b for _, b in every]
     up = _Axis(min(values), max(values), HEIGHT - BOTTOM, TOP, log_y)
     parts = [

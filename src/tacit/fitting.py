@@ -263,8 +263,8 @@ def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Load
         )
     if plan.stride is not None and plan.stride > backbone.length:
         raise OptionError(
-            f"training.stride = {plan.stride} would leave events out between windows of backbone.length = "
-            f"{backbone.length}: lower it, or leave training.stride out for windows side by side"
+            f"training.stride = {plan.stride} asks for more targets in a window than backbone.length = "
+            f"{backbone.length} has places: lower it, or leave training.stride out for windows side by side"
         )
     loader = SequenceLoader.of(
         *(data, backbone.length, backbone.queries, plan.batch_size, plan.seed),

@@ -217,9 +217,10 @@ class Scheme:
         for part in self.parts():
             if "vectors" in part.needs and isinstance(backbone, PairScorer):
                 how = " (l2 = 0)" if isinstance(part, EmbeddingNorm) else ""
+                drop = "" if part is self.objective else f", or drop the part{how}"
                 raise SchemeError(
                     f"{_name(part)} needs vectors, and {_name(backbone)} scores pairs without any: "
-                    f"use another backbone, or drop the part{how}"
+                    f"use another backbone{drop}"
                 )
             if "pairs" in part.needs and backbone.reads != "pairs":
                 raise SchemeError(

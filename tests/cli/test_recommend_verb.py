@@ -42,6 +42,12 @@ def test_what_was_had_before_may_be_kept(tacit: Tacit, place: Place) -> None:
     assert kept - masked == seen(place, 3)
 
 
+def test_an_empty_history_is_somebody_new(tacit: Tacit, place: Place) -> None:
+    answer = tacit("recommend", place.run, "--history", "[]", "-k", 5, "--json").json
+    assert len(answer["recommendations"][0]["items"]) == 5
+    assert any("answered by popularity" in note for note in answer["notes"])
+
+
 @pytest.mark.parametrize("history", ["2,4,6", "[2, 4, 6]", '["2", "4", "6"]', " 2, 4 ,6,"])
 def test_a_history_is_a_list_of_ids(tacit: Tacit, place: Place, history: str) -> None:
     answer = tacit("recommend", place.run, "--history", history, "-k", 5, "--json").json

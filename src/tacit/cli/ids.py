@@ -61,17 +61,16 @@ def _words(path: Path) -> list[tuple[int, str]]:
 
 
 def history(text: str) -> list[str]:
-    """Ids between commas, or a JSON list."""
+    """Ids between commas, or a JSON list; an empty list, `[]`, is somebody new."""
     if text.lstrip().startswith("["):
         try:
             values = json.loads(text)
         except ValueError as error:
             raise OptionError(f"--history is not a JSON list: {error}") from error
-        found = [str(value) for value in values]
-    else:
-        found = [item.strip() for item in text.split(",") if item.strip()]
+        return [str(value) for value in values]
+    found = [item.strip() for item in text.split(",") if item.strip()]
     if not found:
-        raise OptionError("--history holds no item: write ids between commas")
+        raise OptionError("--history holds no item: write ids between commas, or [] for somebody new")
     return found
 
 

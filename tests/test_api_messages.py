@@ -51,6 +51,14 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["interactions.parquet"]
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_run_leaves_before_its_first_checkpoint_is_no_hindrance(tmp_path: Path, resume: bool) -> None:
+    (tmp_path / "log.jsonl").write_text("")
+    for folder in ("beliefs", "references", "soft-labels"):
+        (tmp_path / folder).mkdir()
+    assert quick_run(random_log(), out=tmp_path, resume=resume).folder == tmp_path
+
+
 def test_resuming_nothing_says_that_it_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "tacit"):
         quick_run(random_log(), out=tmp_path / "run", resume=True)

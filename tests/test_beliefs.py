@@ -232,6 +232,22 @@ def test_what_is_taken_is_told_from_the_rarest_to_the_most_popular_items():
     assert found == [(1, 1, 1), (1, 0, 1), (3, 1, 1), (3, 0, 1), (9, 1, 1)]
 
 
+def test_a_truth_changes_nothing_of_what_is_told_without_it():
+    n, rng = 300_000, np.random.default_rng(0)
+    many = pa.table(
+        {
+            "epoch": pa.array(np.ones(n, np.int32)),
+            "user": np.arange(n) // 100,
+            "item": np.arange(n) % 100,
+            "belief": rng.random(n, np.float32),
+            "popularity": pa.array(rng.integers(0, 5, n, np.int32)),
+        }
+    )
+    truth = many.select(["user", "item"]).append_column("liked", pa.array(rng.random(n) < 0.3))
+    (alone,), (judged,) = summary(many), summary(many, truth)
+    assert {name: judged[name] for name in alone} == alone
+
+
 def test_quantiles_of_the_belief_are_told():
     (entry,) = summary(BELIEFS)
     assert entry["quantiles"] == {"0.1": 0.0, "0.5": 0.5, "0.9": 1.0}

@@ -141,7 +141,7 @@ def test_read_out_equals_longhand(readout, power, masked):
     encoded = Encoded(
         interests, LocalItems(items), active=active if masked else None, readout=readout, power=power
     )
-    found = read_out(encoded, BATCH)
+    found = read_out(encoded, BATCH.targets)
     for query, target in enumerate(TARGETS):
         on = active[query].tolist() if masked else [True] * 3
         expected = longhand.read_out(interests[query], items[target], on, readout, power)
@@ -150,8 +150,17 @@ def test_read_out_equals_longhand(readout, power, masked):
 
 def test_hard_read_out_passes_gradients_to_the_chosen_interest_alone():
     interests = random(4, 3, 5).requires_grad_()
-    read_out(Encoded(interests, LocalItems(random(6, 5, seed=1))), BATCH).queries.sum().backward()
+    read_out(Encoded(interests, LocalItems(random(6, 5, seed=1))), BATCH.targets).queries.sum().backward()
     assert (interests.grad.abs().sum(2) > 0).sum(1).tolist() == [1, 1, 1, 1]
+
+
+def test_a_target_that_a_sampler_put_in_is_scored_by_its_own_interest():
+    interests = torch.eye(2, dtype=torch.float64).expand(4, 2, 2)
+    items = TableItems(torch.eye(6, 2, dtype=torch.float64))
+    put = torch.tensor([1, 1, 1, 1])
+    candidates = Candidates(put, torch.full((4, 1), 5), torch.zeros(4, 1))
+    found = score(Encoded(interests, items), candidates, replace(BATCH, targets=1 - put), BPR())
+    assert found.scores[:, 0].tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("queries", ["rows", "one"])
@@ -159,7 +168,7 @@ def test_one_vector_per_user_needs_no_read_out(queries):
     users, items = tables()
     rows = Rows(users, BATCH.users)
     encoded = Encoded(rows if queries == "rows" else rows.take()[:, None], TableItems(items))
-    assert read_out(encoded, BATCH) is encoded
+    assert read_out(encoded, BATCH.targets) is encoded
 
 
 @pytest.mark.parametrize("similarity", ["dot", "cosine"])
@@ -305,10 +314,13 @@ def test_half_squared_norm_reads_the_base_tables(others, transformed):
 
 
 @pytest.mark.parametrize("others", [OWN, SHARED], ids=["own", "shared"])
-def test_half_squared_norm_does_not_see_what_a_transform_did(others):
+@pytest.mark.parametrize("rowwise", [True, False])
+def test_half_squared_norm_does_not_see_what_a_transform_did(others, rowwise):
     users, items = tables()
     candidates = candidates_of(others)
-    local, renumbered = local_rows(Encoded(Rows(users, BATCH.users), TableItems(items)), candidates)
+    rows = Rows(users, BATCH.users)
+    encoded = Encoded(rows if rowwise else rows.take()[:, None], TableItems(items))
+    local, renumbered = local_rows(encoded, candidates)
     changed = replace(local, queries=7 * local.queries, items=LocalItems(7 * local.items.table()))
     expected = norm_longhand(users, items, others)
     torch.testing.assert_close(half_squared_norm(changed, renumbered), expected, rtol=0, atol=1e-10)

@@ -36,6 +36,7 @@ BATCH = 256  # examples encoded at once for soft labels
 RESUME = "go on with resume (--resume on the line)"
 OURS = (
     "log.jsonl",
+    "beliefs",
     "references",
     "soft-labels",
 )  # what a run may leave that was stopped before its first checkpoint

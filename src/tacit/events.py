@@ -44,7 +44,7 @@ class Stop:
 
 
 def due(event: StepEnd | EpochEnd | FitEnd, every: int) -> TypeGuard[EpochEnd]:
-    """Whether the event ends an `every`-th epoch, or the last one."""
+    """Whether the event ends an `every`-th epoch, or the last of all that may come."""
     if not isinstance(event, EpochEnd):
         return False
     epoch = event.clock.epoch + 1

@@ -85,7 +85,7 @@ def labels_by(
     rows, targets, vectors = [], [], []
     with evaluating(backbone):
         for batch in examples.epoch(0):
-            queries = read_out(backbone(batch), batch, similarity).queries
+            queries = read_out(backbone(batch), batch.targets, similarity).queries
             rows.append(batch.rows.numpy())
             targets.append(batch.targets.numpy())
             vectors.append(queries.take() if isinstance(queries, Rows) else queries[:, 0])

@@ -63,8 +63,8 @@ class LocalItems:
         return self.biases if self.biases is None or ids is None else self.biases[ids]
 
 
-def read_out(encoded: Encoded, batch: Batch, similarity: Similarity = "dot") -> Encoded:
-    """One vector per query: the interest that scores the target highest (hard), or a mixture of them.
+def read_out(encoded: Encoded, targets: Int[Tensor, "Q"], similarity: Similarity = "dot") -> Encoded:
+    """One vector per query: the interest that scores its target highest (hard), or a mixture of them.
 
     Hard readout: Cen et al., KDD 2020 (ComiRec). Attention over interests by softmax(p s), s their scores of
     the target, or by softmax(s^p) (power): Li et al., CIKM 2019 (MIND).
@@ -75,10 +75,10 @@ def read_out(encoded: Encoded, batch: Batch, similarity: Similarity = "dot") -> 
     if interests == 1:
         return encoded
     hard = encoded.readout == "hard"
-    vectors, targets = encoded.queries, encoded.items.rows(batch.targets)
+    vectors, items = encoded.queries, encoded.items.rows(targets)
     if similarity == "cosine":
-        vectors, targets = normalize(vectors, dim=-1), normalize(targets, dim=-1)
-    scores = torch.einsum("qkd,qd->qk", vectors, targets)
+        vectors, items = normalize(vectors, dim=-1), normalize(items, dim=-1)
+    scores = torch.einsum("qkd,qd->qk", vectors, items)
     if encoded.readout == "power":
         scores = scores**encoded.power
     elif not hard:
@@ -104,14 +104,14 @@ def local_rows(encoded: Encoded, candidates: Candidates) -> tuple[Encoded, Candi
     n = len(candidates.targets)
     slots = (inverse[:n], inverse[n:].view(candidates.others.shape))
     rows = encoded.queries
-    if isinstance(rows, Rows):
-        encoded = replace(encoded, queries=rows.take()[:, None], base=encoded.base or (rows, encoded.items))
-    return replace(encoded, items=local), replace(candidates, slots=slots)
+    queries = rows.take()[:, None] if isinstance(rows, Rows) else rows
+    base = encoded.base or (rows, encoded.items)
+    return replace(encoded, queries=queries, items=local, base=base), replace(candidates, slots=slots)
 
 
 def score(encoded: Encoded, candidates: Candidates, batch: Batch, objective: Objective) -> Scored:
     """Scores of targets and candidates: (similarity + biases) / temperature; `log_rest` where asked for."""
-    encoded = read_out(encoded, batch, objective.similarity)
+    encoded = read_out(encoded, candidates.read[0], objective.similarity)
     against = _against_shared if candidates.shared else _against_own
     scores = against(encoded, candidates, objective)
     scales: tuple[float, ...] = getattr(objective, "scales", ())

@@ -35,6 +35,7 @@ Need = Literal[
     "unmined",  # candidates that no miner has chosen
     "pool",  # candidates that come again: the sampler `Pool`
     "softmax",  # one softmax of the target over sampled candidates, and all that counts them settled
+    "settled",  # labels and candidates that nothing changes any more
 ]
 Similarity = Literal["dot", "cosine"]
 Positions = Literal["all", "last", "newest"]  # of a sequence: all but the first, one a window, the last one

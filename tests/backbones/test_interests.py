@@ -53,7 +53,7 @@ def test_the_interest_that_scores_the_target_highest_is_read_out():
     encoded = attentive().encode(last_of([[0, 1]]))
     target = LocalItems(of([[0.2, 0.9]]))
     close(encoded.queries[0] @ of([0.2, 0.9]), [0.432104, 0.767108])
-    read = read_out(Encoded(encoded.queries, target), batch_of([0], [0]))
+    read = read_out(Encoded(encoded.queries, target), torch.tensor([0]))
     close(read.queries[0], [[0.189846, 0.810154]])
 
 
@@ -94,7 +94,7 @@ def test_attention_over_interests_of_the_worked_example():
         ("hard", 1.0, [0.351922, 0.280947]),
     ):
         encoded = Encoded(interests, target, readout=readout, power=power)
-        close(read_out(encoded, batch_of([0], [0])).queries[0, 0], expected)
+        close(read_out(encoded, torch.tensor([0])).queries[0, 0], expected)
 
 
 def test_votes_of_mind_are_one_map_of_the_items():
@@ -117,7 +117,7 @@ def test_short_histories_have_fewer_interests():
 def test_interests_not_in_use_are_not_read_out():
     backbone = built(MINDConfig(dim=2, length=4, interests=3, readout="attention"))
     encoded = backbone.encode(last_of([[1]]))
-    read = read_out(encoded, batch_of([0], [4]))
+    read = read_out(encoded, torch.tensor([4]))
     torch.testing.assert_close(read.queries[0, 0], encoded.queries[0, 0])
 
 

@@ -156,17 +156,16 @@ def test_gradients_of_directau_agree_with_finite_differences():
         assert torch.allclose(table.grad.to_dense(), numeric, atol=1e-8)
 
 
-def test_uniformity_reads_the_interest_that_is_scored():
+@pytest.mark.parametrize(("similarity", "read"), [("dot", [1, 1, 0]), ("cosine", [1, 1, 1])])
+def test_uniformity_reads_the_interest_that_is_scored(similarity, read):
     items = torch.tensor(ITEMS)
-    queries = torch.tensor([[[-9.0, 0.0], row] for row in USERS])
+    queries = torch.tensor([[[-9.0, -1.0], row] for row in USERS])
     batch = batch_of([0, 1, 2], [0, 1, 2])
     candidates = Candidates(batch.targets, torch.zeros((3, 0), dtype=torch.int64), torch.zeros((3, 0)))
-    chosen = torch.einsum("qkd,qd->qk", queries, items).argmax(1)
     several, one = (
-        Uniformity()(Encoded(vectors, TableItems(items)), batch, candidates)
-        for vectors in (queries, queries[torch.arange(3), chosen][:, None])
+        Uniformity(similarity=similarity)(Encoded(vectors, TableItems(items)), batch, candidates)
+        for vectors in (queries, queries[torch.arange(3), read][:, None])
     )
-    assert set(chosen.tolist()) == {0, 1}
     assert torch.equal(several, one)
 
 
@@ -250,6 +249,14 @@ def test_a_smoothed_catalogue_softmax_over_every_item_is_the_smoothed_softmax(sm
     assert found == pytest.approx(SmoothedSoftmax(1.0, smoothing)(scored).labelled.item(), abs=1e-12)
 
 
+def test_what_a_user_knows_counts_in_the_mean_of_the_catalogue():
+    whole = replace(row(0.5, 2.0, -1.0, 1.0), log_rest=torch.tensor([2.5]))
+    known = torch.tensor([[0.0, -torch.inf, 0.0, 0.0]])
+    objective = SmoothedCatalogueSoftmax(1.0, 0.3, _n_items=4)
+    expected, found = (objective(scored).labelled for scored in (whole, replace(whole, log_weights=known)))
+    assert torch.equal(found, expected)
+
+
 def test_a_smoothed_catalogue_softmax_asks_to_be_bound():
     with pytest.raises(OptionError, match=r"call bind\(data\) first"):
         SmoothedCatalogueSoftmax()(row(1.0, 0.5))
@@ -330,7 +337,7 @@ def test_presets_hold_their_parts():
     assert t_ce().refiners == (TruncatedLoss(),)
     assert t_ce().objective == BCE(normalise="kept")
     assert r_ce(power=0.1).refiners == (ReweightedLoss(0.1),)
-    assert directau(strength=5.0).regularisers == (Uniformity(5.0),)
+    assert directau(strength=5.0).regularisers == (Uniformity(5.0, similarity="cosine"),)
     assert directau().sampler == Nothing()
     assert ccl(margin=0.9).objective == CosineContrastive(0.9)
     assert bsl(ratio=1.2).objective == BilateralSoftmax(0.1, 1.2)

@@ -13,10 +13,12 @@ from helpers.tiny import random_data, seeded
 from tacit.backbones.mf import MFConfig
 from tacit.errors import SchemeError
 from tacit.parts.miners import HardestK
-from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
+from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Nothing, Uniform
 from tacit.parts.updates import Descent
+from tacit.schemes.rivals.adt import ReweightedLoss
+from tacit.schemes.rivals.directau import Alignment
 from tacit.schemes.scheme import Scheme
 
 
@@ -79,6 +81,23 @@ def test_with_keeps_the_order_of_refiners():
 def test_with_puts_who_judges_silence_before_the_miner():
     judge, last = Plain(needs=frozenset({"unlabelled"})), Plain(name="last")
     assert scheme().with_(HardestK(), last, judge).refiners == (judge, HardestK(), last)
+
+
+def test_with_puts_who_relabels_before_who_weighs_by_label():
+    weighs, relabels = ReweightedLoss(), Plain(needs=frozenset({"unlabelled"}))
+    plain = Scheme(Uniform(), BCE())
+    for parts in ((weighs, relabels), (relabels, weighs)):
+        assert plain.with_(*parts).refiners == (relabels, weighs)
+    with pytest.raises(
+        SchemeError, match="Plain would change what ReweightedLoss has weighed: put it before"
+    ):
+        replace(plain, refiners=(weighs, relabels))
+
+
+@pytest.mark.parametrize("objective", [PositiveOnly(), Alignment()])
+def test_nobody_refines_candidates_that_no_loss_reads(objective):
+    with pytest.raises(SchemeError, match=r"refines sampled candidates, and .* has none here"):
+        Scheme(Uniform(), objective, refiners=(Plain(needs=frozenset({"candidates"})),))
 
 
 def test_who_judges_silence_after_the_miner_is_refused_with_the_mend():

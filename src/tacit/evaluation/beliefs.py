@@ -54,7 +54,8 @@ def summary(beliefs: pa.Table, truth: pa.Table | None = None) -> list[dict[str, 
     if truth is not None:
         for name in ("user", "item"):
             truth = truth.set_column(truth.column_names.index(name), name, _alike(truth, beliefs, name))
-        beliefs = beliefs.join(truth, ["user", "item"], join_type="left outer")
+        placed = beliefs.append_column("place", pa.array(np.arange(len(beliefs))))
+        beliefs = placed.join(truth, ["user", "item"], join_type="left outer").sort_by("place")
     epochs = beliefs["epoch"].to_numpy()
     values, popularity = beliefs["belief"].to_numpy(), beliefs["popularity"].to_numpy()
     liked = known = np.zeros(0, bool)

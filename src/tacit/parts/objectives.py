@@ -210,6 +210,7 @@ class PositiveOnly:
     temperature: float = 1.0
     similarity: Similarity = "dot"
     slot: ClassVar[Slot] = "objective"
+    reads_candidates: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
 

@@ -74,7 +74,8 @@ class Scheme:
                     "use bce"
                 )
             sampled = {"candidates", "unlabelled"} & part.needs
-            spared = self.objective.catalogue and part is not self.objective
+            spared = part.slot == "refiner" and not getattr(self.objective, "reads_candidates", True)
+            spared |= self.objective.catalogue and part is not self.objective
             if sampled and (spared or isinstance(drawing, Nothing)):
                 raise SchemeError(
                     f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
@@ -278,7 +279,7 @@ def _mines(part: Part) -> bool:
 
 
 def _weighs(part: Part) -> bool:
-    return part.slot == "refiner" and "softmax" in part.needs
+    return part.slot == "refiner" and bool({"softmax", "settled"} & part.needs)
 
 
 def _name(part: object) -> str:

@@ -68,7 +68,8 @@ class Step(nn.Module):
         objective = self.scheme.objective
         encoded = self.backbone(batch)
         if self.scheme.transforms:
-            encoded, candidates = local_rows(read_out(encoded, batch, objective.similarity), candidates)
+            encoded = read_out(encoded, candidates.targets, objective.similarity)
+            encoded, candidates = local_rows(encoded, candidates)
             for transform in self.scheme.transforms:
                 encoded = transform(encoded, batch, candidates)
         if isinstance(self.backbone, PairScorer):

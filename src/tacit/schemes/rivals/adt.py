@@ -31,7 +31,7 @@ class TruncatedLoss:
     rate: float = 0.1  # share of all cells of a batch that goes at the end
     growth: float = 10.0  # epochs until then
     slot: ClassVar[Slot] = "refiner"
-    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss", "settled"})
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
@@ -69,7 +69,7 @@ class ReweightedLoss:
 
     power: float = 0.25  # of the detached probability; 0: plain BCE
     slot: ClassVar[Slot] = "refiner"
-    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"candidate_loss", "settled"})
 
     def __post_init__(self) -> None:
         if not 0 <= self.power < math.inf:

@@ -50,6 +50,7 @@ class Alignment:
     """Objective |x_u - x_i|^2 = 2 - 2 cos of each positive pair, (Q,); candidates are not looked at."""
 
     slot: ClassVar[Slot] = "objective"
+    reads_candidates: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]] = frozenset()
     catalogue: ClassVar[bool] = False
     temperature: ClassVar[float] = 1.0
@@ -69,13 +70,14 @@ class Alignment:
 class Uniformity:
     """Regulariser strength * (uniformity of the batch's users + of its items) / 2, repeats kept.
 
-    Of several interests the one that is scored counts. Raises `OptionError` for a strength that is negative,
-    a scale that is not positive, and for what is no number.
+    Of several interests the one counts that the objective scores, by its similarity. Raises `OptionError` for
+    a strength that is negative, a scale that is not positive, and for what is no number.
     """
 
     strength: float = 1.0  # of the uniformity of users and items
     scale: float = 2.0  # of squared distances
     name: str = "uniformity"  # what its term of the loss is called
+    similarity: Similarity = "dot"  # by which the objective chooses among interests
     slot: ClassVar[Slot] = "regulariser"
     needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
 
@@ -90,9 +92,10 @@ class Uniformity:
         return self
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]:
-        chosen = read_out(encoded, batch).queries
+        targets = candidates.read[0]
+        chosen = read_out(encoded, targets, self.similarity).queries
         queries = chosen.take() if isinstance(chosen, Rows) else chosen[:, 0]
-        items = encoded.items.rows(candidates.read[0])
+        items = encoded.items.rows(targets)
         both = uniformity(normalize(queries, dim=1), self.scale) + uniformity(
             normalize(items, dim=1), self.scale
         )
@@ -108,7 +111,7 @@ class DirectAUScheme:
 
     def build(self) -> Scheme:
         """The scheme of these options. Raises `OptionError` for one out of range."""
-        return Scheme(Nothing(), Alignment(), regularisers=(Uniformity(self.strength),))
+        return Scheme(Nothing(), Alignment(), regularisers=(Uniformity(self.strength, similarity="cosine"),))
 
 
 def directau(**options: Any) -> Scheme:

@@ -12,7 +12,6 @@ and the same task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import chosen_cells, dataset
+from reproduce.composed import LabelledOnly
 from reproduce.labelled import Labelled, Rows, parted, rows_of
 from reproduce.pairs import Preset, Setting, Work
 from tacit.backbones.lightgcn import LightGCNConfig
@@ -27,14 +27,11 @@ from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.backbones.neumf import NeuMFConfig
 from tacit.data.interactions import Interactions
 from tacit.data.split import Split
-from tacit.parts.objectives import BCE
-from tacit.parts.samplers import Nothing
 from tacit.presets import BackboneConfig, IDLIGScheme
 from tacit.schemes.dli import DLIScheme
 from tacit.schemes.idl import IDLScheme
 from tacit.schemes.plain import BCEScheme
 from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
-from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import Name, OptimizerOptions
 from tacit.training.options import TrainingOptions
 
@@ -50,15 +47,6 @@ BACKBONES: dict[str, BackboneConfig] = {
     "lightgcn": LightGCNConfig(dim=DIM),
     "neumf": NeuMFConfig(dim=DIM, perceptron_dim=4 * DIM, hidden=(128, 64, 32), dropout=0.0),
 }
-
-
-@dataclass(frozen=True)
-class LabelledOnly:
-    """Binary cross-entropy of the labelled pairs alone, no candidates."""
-
-    def build(self) -> Scheme:
-        """The scheme."""
-        return Scheme(Nothing(), BCE())
 
 
 def schemes() -> dict[str, Preset]:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reproduce.cells import chosen_cells, dataset
+from reproduce.composed import Joined
 from reproduce.contest import Contest, known
 from reproduce.denoising import NEGATIVES, schemes
 from reproduce.pairs import Preset, Setting, Work
@@ -38,7 +39,6 @@ from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.plain import BCEScheme, SampledSoftmaxScheme
-from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 from tacit.types import Queries
@@ -52,18 +52,6 @@ WORLDS: tuple[World, ...] = ("mar", "popular", "simulated")
 RIVALS = ("bce", "sampled-softmax", "itemknn", "itemknn-cosine", "popular")
 # With their rivals on the confirmation half.
 CANDIDATES = ("exposed-softmax", "exposed-softmax-dli-own-loss", "exposed-dli-neighbour")
-
-
-@dataclass(frozen=True)
-class Joined:
-    """A scheme, and DLI beside it."""
-
-    base: Preset
-    part: DLI
-
-    def build(self) -> Scheme:
-        """Both."""
-        return self.base.build().with_(self.part)
 
 
 def cells() -> dict[str, Work]:

@@ -137,7 +137,7 @@ class Encoded:
     active: Bool[Tensor, "Q K"] | None = None  # interests in use
     readout: Literal["hard", "attention", "power"] = "hard"
     power: float = 1.0
-    base: tuple[Rows, Items] | None = None  # tables before propagation: what L2 on batch rows reads
+    base: tuple[Rows | Tensor, Items] | None = None  # tables before propagation: what L2 on batch rows reads
     query_bias: Float[Tensor, "Q"] | None = None
 
 

@@ -53,27 +53,36 @@ def cells() -> dict[str, Work]:
     return {**own, **mf.cells(), **lightgcn.cells()}
 
 
-def on_mf(*, linear: bool = False) -> dict[str, list[Setting]]:
-    """Four points of each scheme on MF; BPR with biases and without; DirectSpec too where `linear`."""
+def on_mf(*, wide: bool = False) -> dict[str, list[Setting]]:
+    """Four points of each scheme on MF; `wide`: six, and DirectSpec. BPR is with biases and without."""
     long = TrainingOptions(epochs=150, batch_size=1024, patience=5, validate_every=3)
     adagrad = TrainingOptions(epochs=150, batch_size=2048, patience=5, validate_every=3)
     bpr: list[tuple[MFConfig, BPRScheme]] = [
         (MFConfig(scale=0.01), BPRScheme(negatives=16, l2=0.003)),
         *(
             (MFConfig(scale=0.01, biases=True), BPRScheme(negatives=512, shared=True, l2=l2, l2_spread=True))
-            for l2 in (0.07, 0.1, 0.15)
+            for l2 in (0.07, 0.1, 0.15, *((0.25, 0.4) if wide else ()))
         ),
     ]
     softmax = [
         SampledSoftmaxScheme(draw="in-batch", temperature=temperature, correction=correction)
-        for temperature, correction in ((0.1, False), (0.15, False), (0.2, False), (0.15, True))
+        for temperature, correction in [
+            *((0.1, False), (0.15, False), (0.2, False), (0.15, True)),
+            *(((0.1, True), (0.2, True)) if wide else ()),
+        ]
     ]
     slow: dict[str, list[Preset]] = {
         "directau": [DirectAUScheme(strength=strength) for strength in (0.5, 1.0, 2.0)],
         "directspec-plus": [DirectSpecPlusScheme(alpha=alpha) for alpha in (0.6, 0.8, 1.0)],
     }
-    if linear:
+    more: dict[str, list[Preset]] = {name: [] for name in slow}
+    if wide:
         slow["directspec"] = [DirectSpecScheme(alpha=alpha) for alpha in (0.6, 0.8, 1.0)]
+        more = {
+            "directau": [DirectAUScheme(strength=strength) for strength in (0.05, 0.2)],
+            "directspec-plus": [DirectSpecPlusScheme(alpha=1.0, temperature=t) for t in (2.0, 3.0)],
+            "directspec": [DirectSpecScheme(alpha=1.0, iterations=n) for n in (2, 4)],
+        }
     return {
         "bpr": [Setting(*point, OptimizerOptions("row-adagrad", 0.05), adagrad) for point in bpr],
         "in-batch-softmax": [
@@ -82,7 +91,11 @@ def on_mf(*, linear: bool = False) -> dict[str, list[Setting]]:
         **{
             name: [
                 Setting(MFConfig(scale="xavier"), preset, OptimizerOptions("adam", rate), long)
-                for preset, rate in [*((preset, 0.003) for preset in presets), (presets[1], 0.001)]
+                for preset, rate in [
+                    *((preset, 0.003) for preset in presets),
+                    (presets[1], 0.001),
+                    *((preset, 0.003) for preset in more[name]),
+                ]
             ]
             for name, presets in slow.items()
         },

@@ -1,4 +1,4 @@
-"""DirectSpec, DirectSpec+ and their rivals on Last.fm, the split of LightGCN++: as on CiteULike, three seeds.
+"""DirectSpec, DirectSpec+ and their rivals on Last.fm, the split of LightGCN++: three seeds, on MF six points.
 
 python -m reproduce.directspec_lastfm [CELL ...]
 """
@@ -19,7 +19,7 @@ STUDY = "directspec_lastfm"
 def cells() -> dict[str, Work]:
     """Both contests."""
     split = partial(published, DATA)
-    mf = Contest(STUDY, "mf", split, on_mf(linear=True), seeds=range(3))
+    mf = Contest(STUDY, "mf", split, on_mf(wide=True), seeds=range(3))
     lightgcn = Contest(STUDY, "lightgcn", split, on_lightgcn(), seeds=range(3))
     return {**mf.cells(), **lightgcn.cells()}
 

@@ -1,4 +1,4 @@
-"""DirectSpec, DirectSpec+ and their rivals on Last.fm, the split of LightGCN++: three seeds, on MF six points.
+"""DirectSpec, DirectSpec+ and their rivals on Last.fm, LightGCN++'s split: three seeds, on MF six points.
 
 python -m reproduce.directspec_lastfm [CELL ...]
 """

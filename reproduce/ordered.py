@@ -62,6 +62,7 @@ class EvenCandidates:
 
     others: float  # mass of all items but the target
     drawn: Uniform = field(default_factory=lambda: Uniform(64))
+    gives_labels: ClassVar[bool] = True
     slot: ClassVar[Slot] = "sampler"
     needs: ClassVar[frozenset[Need]] = frozenset()
 
@@ -76,11 +77,11 @@ class EvenCandidates:
 
 @dataclass(frozen=True)
 class EvenScheme:
-    """DeSoRec's loss on labels that know nothing."""
+    """DeSoRec's loss on labels that know nothing; the others' mass is that of real ones."""
 
     trust: float
     balance: float
-    others: float = 0.5
+    others: float = 0.5  # the contest puts in what the real labels have
     use: str = "even-labels"
 
     def build(self) -> Scheme:
@@ -156,7 +157,7 @@ class OrderedContest(Contest):
             history = known(both)
             seen = history if both.test_history is None else history.concat(both.test_history)
             began = time.perf_counter()
-            model = entry.fit(history)
+            model = entry.fit(both.train)
             seconds = round(time.perf_counter() - began, 1)
             found = evaluate(
                 model,
@@ -181,9 +182,13 @@ class OrderedContest(Contest):
         """The run of a point, trained where it is not kept yet, the report of its labels, its seconds."""
         setting: Setting = self.schemes[scheme][place]
         preset, report = setting.scheme, None
-        if isinstance(preset, DeSoRecScheme):
-            folder, report = self._labels(preset.build().sampler.made, seed)  # type: ignore[attr-defined]
-            preset = replace(preset, labels=str(folder))
+        if isinstance(preset, DeSoRecScheme | EvenScheme):
+            real: DeSoRecScheme = self.schemes["desorec"][0].scheme
+            folder, report = self._labels(real.build().sampler.made, seed)  # type: ignore[attr-defined]
+            if isinstance(preset, DeSoRecScheme):
+                preset = replace(preset, labels=str(folder))
+            else:
+                preset = replace(preset, others=1 - report["mass_on_target"])
         out = VALUES / self.study / "runs" / f"{self.name}-{scheme}-{place}-seed-{seed}"
         both = self.split()
         began = time.perf_counter()

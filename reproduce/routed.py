@@ -2,9 +2,12 @@
 
 People are parted 8 : 1 : 1 as the authors part them, and of those held out all but the last fifth is given.
 Every run has the same batches of 128, the same 1,280 shared negatives and the same number of steps, of which
-validation Recall@50 chooses one; users are drawn uniformly. Gradients reach the routing of ComiRec-DR and
-MIND in every run, the plain ones too, so that the regulariser alone is what differs. Repeats are left out and
-what somebody did before is masked, where the authors rank it too. The routing is looked at after every epoch.
+validation Recall@50 chooses one; users are drawn uniformly. Every scheme has two points: two rates where
+nothing else is to be chosen, two of the hardness, two of the regulariser's strength; with both, the pairs of
+these. Gradients reach the routing of ComiRec-DR and MIND in every run, the plain ones too, so that the
+regulariser alone is what differs. The authors' strength, at which these two learn nothing, is one of
+ComiRec-SA's points and a scheme by itself on the others. Repeats are left out and what somebody did before is
+masked, where the authors rank it too. The routing is looked at after every epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 PUBLISHED = 3.125  # strength of the regulariser: the authors' 100 at batches of 128 and d = 64
-HARDNESS = (0.1, 1.0, 10.0)  # the authors' on their three sets
+HARDNESS = (0.1, 1.0)  # of the authors' .1, 1 and 10, one for each of their sets
+STRENGTHS = {"comirec-sa": (0.1, PUBLISHED), "comirec-dr": (0.003, 0.03), "mind": (0.003, 0.03)}
 RATES = {"comirec-dr": 0.005}  # ComiRec's README; the others' 0.001 is REMI's
 
 
@@ -41,7 +45,7 @@ def contests(
     }
     found: dict[str, Work] = {}
     for name in ("comirec-sa", *routed):
-        schemes = interest_schemes(backbones[name], RATES.get(name, 0.001), epochs)
+        schemes = interest_schemes(backbones[name], RATES.get(name, 0.001), epochs, STRENGTHS[name])
         if name == "comirec-sa":
             schemes |= beside(length)
         contest = OrderedContest(
@@ -58,32 +62,42 @@ def contests(
     return found
 
 
-def interest_schemes(backbone: Any, rate: float, epochs: int) -> dict[str, list[Any]]:
-    """Plain, with interest-aware negatives, with the regulariser, with both; three points of the hardness."""
+def interest_schemes(
+    backbone: Any, rate: float, epochs: int, strengths: tuple[float, float]
+) -> dict[str, list[Any]]:
+    """Plain, with interest-aware negatives, with the regulariser, and with both: two points each."""
     training = TrainingOptions(
         epochs=epochs, batch_size=128, patience=epochs, metric="recall@50", draw="users", interests=1
     )
     plain = SampledSoftmaxScheme(
         negatives=1280, shared=True, similarity="dot", temperature=1.0, correction=False
     )
-    presets: dict[str, list[Preset]] = {
-        "plain": [plain],
-        "negatives": [REMIScheme(hardness=hardness, routing=0.0) for hardness in HARDNESS],
-        "routing": [REMIScheme(hardness=0.0, routing=PUBLISHED)],
-        "both": [REMIScheme(hardness=hardness, routing=PUBLISHED) for hardness in HARDNESS],
+    presets: dict[str, list[tuple[Preset, float]]] = {
+        "plain": [(plain, rate), (plain, 3 * rate)],
+        "negatives": [(REMIScheme(hardness=hardness, routing=0.0), rate) for hardness in HARDNESS],
+        "routing": [(REMIScheme(hardness=0.0, routing=strength), rate) for strength in strengths],
+        "both": [
+            (REMIScheme(hardness=hardness, routing=strength), rate)
+            for hardness, strength in zip(HARDNESS, strengths, strict=True)
+        ],
     }
+    if PUBLISHED not in strengths:
+        presets["routing-published"] = [(REMIScheme(hardness=0.0, routing=PUBLISHED), rate)]
     return {
-        name: [Setting(backbone, preset, OptimizerOptions("adam", rate), training) for preset in points]
+        name: [Setting(backbone, preset, OptimizerOptions("adam", own), training) for preset, own in points]
         for name, points in presets.items()
     }
 
 
 def beside(length: int) -> dict[str, list[Any]]:
-    """SASRec of the same size, trained as it usually is, and item neighbours."""
+    """SASRec of the same size, trained as it usually is, with two points, and item neighbours as they are."""
     training = TrainingOptions(epochs=100, batch_size=128, patience=5, metric="recall@50")
     softmax = SoftmaxScheme(similarity="dot", temperature=1.0)
     sasrec = replace(SASRecConfig(), dim=64, length=length)
     return {
-        "sasrec": [Setting(sasrec, softmax, OptimizerOptions("adam", 0.001), training)],
+        "sasrec": [
+            Setting(replace(sasrec, dropout=share), softmax, OptimizerOptions("adam", 0.001), training)
+            for share in (0.2, 0.5)
+        ],
         "item-neighbours": [ItemKNN()],
     }

@@ -3,8 +3,8 @@
     python -m reproduce.sasrec_beauty [CELL ...]
 
 Everybody's last event is the test, ranked over the whole catalogue less what they had before; all trainers
-have two threads, two blocks, two heads, 64 dimensions, 50 events and the softmax of the catalogue, with what
-else they take for right. The peers train on everything before the last event and are read at three moments.
+have two threads, two blocks, two heads, 64 dimensions, 50 events and the softmax of the catalogue, and of
+all else their defaults. The peers train on everything before the last event and are read at three moments.
 Ours is `fit` as it is: it chooses the epoch on the last event but one, trains anew on everything, and stands
 for all moments after it has ended. Run one cell at a time on a quiet machine, with OMP_WAIT_POLICY=PASSIVE.
 """
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,17 @@ import torch
 
 import tacit
 from reproduce.cells import ROOT, chosen_cells
-from reproduce.ordered import DOTS, leave_two_out
+from reproduce.ordered import leave_two_out
 from reproduce.pairs import Work
 from tacit.backbones.sasrec import SASRecConfig
 from tacit.data.interactions import Interactions
+from tacit.defaults import suggested
 from tacit.evaluation.report import summaries
-from tacit.schemes.plain import SoftmaxScheme
-from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
 DATA, STUDY = "beauty", "sasrec_beauty"
 MINUTES = (10.0, 20.0, 40.0)
-LENGTH, DIM = 50, 64
+LENGTH, DIM, THREADS = 50, 64, 2
 PEERS = Path(os.environ.get("TACIT_PEERS", ROOT.parent / "shared" / "peers"))
 PEER_VENVS = Path(os.environ.get("PEER_VENVS", tempfile.gettempdir()))
 Parts = tuple[Interactions, Interactions]
@@ -58,22 +57,22 @@ def parts() -> Parts:
 
 
 def ours() -> dict[str, Any]:
-    """`fit` with its defaults for SASRec and the softmax."""
+    """`fit` with its defaults for SASRec and the softmax, less their size."""
     train, test = parts()
+    torch.set_num_threads(THREADS)
+    usual = SASRecConfig(**suggested("sasrec", "softmax").backbone)
     began = time.perf_counter()
     run = tacit.fit(
         train,
-        backbone=SASRecConfig(dim=DIM, length=LENGTH),
-        scheme=SoftmaxScheme(**DOTS),
-        optimizer=OptimizerOptions("adam", 0.001),
-        training=TrainingOptions(epochs=100, batch_size=128, metric="ndcg@10"),
+        backbone=replace(usual, dim=DIM, length=LENGTH),
+        scheme="softmax",
+        training=TrainingOptions(metric="ndcg@10"),
         seed=0,
     )
     minutes = (time.perf_counter() - began) / 60
     found = tacit.evaluate(run, test, ks=(10,), metrics=["recall", "ndcg"], references=False).report
     chosen = run.config.pop("chosen")
     return {
-        "threads": torch.get_num_threads(),
         "users": found.users,
         "moments": [
             {
@@ -101,7 +100,10 @@ def theirs(name: str) -> dict[str, Any]:
         np.savez(Path(folder) / "log.npz", items=train.items[rows], indptr=indptr, n_items=train.n_items)
         script = Path(__file__).parent / "peers" / f"sasrec_{name}.py"
         command = [python, script, folder, str(DIM), str(LENGTH), *map(str, MINUTES)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        counts = {f"{name}_NUM_THREADS": str(THREADS) for name in ("OMP", "MKL", "NUMBA")}
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder, env=os.environ | counts
+        )
         if done.returncode:
             sys.exit(f"{name} failed: {done.stderr[-2000:]}")
         told = json.loads(done.stdout.splitlines()[-1])
@@ -110,7 +112,12 @@ def theirs(name: str) -> dict[str, Any]:
             {**moment, **judged(top["users"], top["items"], target)}
             for moment, top in zip(told.pop("moments"), tops, strict=True)
         ]
-    return {"users": int((target >= 0).sum()), "moments": moments, "config": told}
+    return {
+        "threads": THREADS,
+        "users": int((target >= 0).sum()),
+        "moments": moments,
+        "config": told,
+    }
 
 
 def judged(users: np.ndarray, items: np.ndarray, target: np.ndarray) -> dict[str, Any]:

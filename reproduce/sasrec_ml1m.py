@@ -3,8 +3,9 @@
     python -m reproduce.sasrec_ml1m [CELL ...]
 
 The published parts: validation is the last film but one of 512 people and chooses the epoch; the log lacks
-that event of everybody else, so that most test histories have a hole just before the test. Petrov and
-Macdonald (RecSys 2023) name NDCG@10 of .1974 for gSASRec and .1428 for SASRec on the whole log.
+that event of everybody else, so that most test histories have a hole just before the test. The repository
+of Petrov and Macdonald (RecSys 2023) names NDCG@10 of .1726 for gSASRec and .1259 for SASRec on the test of
+the whole log, with dropout .5 and one head; dropout here is .2 and the heads are two.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 from tacit.defaults import Suggested
 
 SETS = ("ml-100k", "lastfm-seq")
-WIDER = ("sasrec-softmax", "gru4rec-softmax", "comirec-dr-sampled-softmax")  # tried on beauty too
+WIDER = ("sasrec-softmax", "gru4rec-softmax", "comirec-dr-sampled-softmax")  # tried on games too
 DOTS = {"similarity": "dot", "temperature": 1.0}
 SHARED = {**DOTS, "correction": True}
 COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
@@ -58,7 +58,7 @@ def points() -> dict[str, list[Suggested]]:
 
 def sets(pair: str) -> tuple[str, ...]:
     """The sets that choose the default of a pair."""
-    return (*SETS, "beauty") if pair in WIDER else SETS
+    return (*SETS, "games") if pair in WIDER else SETS
 
 
 def _point(rate: float, scheme: dict[str, Any], *, batch: int = 128, **backbone: Any) -> Suggested:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
@@ -83,6 +84,51 @@ def test_a_folder_without_labels_is_refused(tmp_path):
         trained(options={"labels": str(tmp_path)})
 
 
+def test_labels_of_another_part_of_the_log_are_refused_with_the_mend(run, tmp_path):
+    """Made for a log that was trained on whole, then given to a run that holds a part of it out."""
+    parts = split(ordered_log(), "last")
+    given = tacit.fit(parts.train, valid=parts.valid, backbone=CONFIG, training=TRAINING)
+    soft_labels(given, parts.train).save(tmp_path / "labels")
+    with pytest.raises(DataError, match=r"another part of it: give the validation file .* same seed"):
+        trained(parts.train, options={"labels": str(tmp_path / "labels")})
+    with pytest.raises(DataError, match="the same seed"):
+        trained(options={"labels": str(run.folder / "soft-labels")}, seed=1)
+
+
+def test_windows_that_slide_are_labelled_as_they_are_trained():
+    parts = split(ordered_log(), "last")
+    config, sliding = replace(CONFIG, length=4), replace(TRAINING, stride=1)
+    plain, slid = (
+        tacit.fit(parts.train, valid=parts.valid, backbone=config, training=training)
+        for training in (TRAINING, sliding)
+    )
+    slid = replace(slid, backbone=plain.backbone)
+    labels, others = (soft_labels(made, parts.train) for made in (plain, slid))
+    assert not np.array_equal(labels.values, others.values)
+
+
+def test_under_cosines_lengths_of_vectors_do_not_tell_who_is_near():
+    parts = split(ordered_log(), "last")
+    found = []
+    for scale in (1.0, 3.0):
+        run = tacit.fit(
+            parts.train,
+            valid=parts.valid,
+            backbone=tacit.MFConfig(dim=8),
+            scheme=tacit.softmax(similarity="cosine"),
+            training=TRAINING,
+        )
+        with torch.no_grad():
+            run.backbone.user_table[::2] *= scale
+        found.append(soft_labels(run, parts.train))
+    np.testing.assert_allclose(found[0].values, found[1].values, atol=1e-6)
+
+
+def test_a_refit_of_events_without_labels_is_refused_with_the_mend():
+    with pytest.raises(OptionError, match=r"newest.*set training\.refit = false"):
+        tacit.fit(ordered_log(), backbone=replace(CONFIG, queries="newest"), scheme=tacit.desorec(**OPTIONS))
+
+
 def test_damaged_labels_are_refused(run, tmp_path):
     labels = SoftLabels.load(run.folder / "soft-labels")
     labels.save(tmp_path / "labels")
@@ -153,6 +199,29 @@ def test_a_resumed_run_keeps_the_labels_that_it_made(run, tmp_path, monkeypatch,
         assert torch.equal(tensor, whole[name]), name
 
 
+def test_a_search_that_begins_again_leaves_no_line_of_the_log_twice(run, tmp_path):
+    """Cut in its second epoch, before its first checkpoint; the base has some."""
+    rare = replace(TRAINING, checkpoint_every=6)
+    with pytest.raises(Interrupted):
+        trained(training=rare, out=tmp_path / "run", callbacks=[_interrupt_late])
+    trained(training=rare, out=tmp_path / "run", resume=True)
+    lines = [
+        [
+            (entry["event"], entry.get("epoch"), entry.get("step"))
+            for entry in map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+        ]
+        for folder in (run.folder, tmp_path / "run")
+    ]
+    assert lines[0] == lines[1]
+
+
+def test_another_log_is_not_resumed(tmp_path):
+    with pytest.raises(Interrupted):
+        trained(out=tmp_path / "run", callbacks=[_interrupt_late])
+    with pytest.raises(RunFolderError, match="data was another log"):
+        trained(ordered_log(seed=1), out=tmp_path / "run", resume=True)
+
+
 def test_other_options_are_not_resumed(tmp_path):
     frequent = replace(TRAINING, checkpoint_every=1)
     with pytest.raises(Interrupted):
@@ -163,6 +232,11 @@ def test_other_options_are_not_resumed(tmp_path):
 
 def _interrupt(event):
     if isinstance(event, StepEnd) and event.clock.step == 3:
+        raise Interrupted("killed", 9)
+
+
+def _interrupt_late(event):
+    if isinstance(event, StepEnd) and event.clock.epoch == 1:
         raise Interrupted("killed", 9)
 
 

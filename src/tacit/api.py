@@ -213,7 +213,10 @@ def soft_labels(
     log = log.with_vocabulary(run.user_ids, run.item_ids)
     if sequences:
         backbone = run.backbone
-        examples: Loader = SequenceLoader.of(log, backbone.length, backbone.queries, BATCH, seed)
+        stride = run.config["training"].get("stride")
+        examples: Loader = SequenceLoader.of(
+            *(log, backbone.length, backbone.queries, BATCH, seed), stride=stride
+        )
     else:
         examples = PairLoader.of(log, np.flatnonzero(log.yes), BATCH, seed)
     made = options or Propagation()

@@ -94,7 +94,12 @@ def _labelled(
     facts = read_json(saved["state.json"])["facts"] if saved else {}
     of_base = facts.get("phase") == BASE
     if saved is not None and kept is not None and (kept / MANIFEST).exists():
-        refuse_differences({"config": facts["config"]}, {"config": plan.config}, {"config": plan.unsaid})
+        before = {name: facts[name] for name in ("config", "data")}
+        refuse_differences(
+            before, {"config": plan.config, "data": plan.facts["data"]}, {"config": plan.unsaid}
+        )
+        if of_base and log is not None:
+            log.restore({}, read_json(saved["state.json"])["callbacks"]["log"])
         labels = SoftLabels.load(kept)
     else:
         base = replace(plan, scheme=base_scheme(plan.scheme))
@@ -219,6 +224,8 @@ def _phase(
             stopping.conclude(step, position.epoch, position.step)
     if keeper is not None:
         keeper.obey(reason)
+        if phase == BASE:
+            keeper.save(ended=reason)
     if not progress:
         _log.info("%s: %s", phase[2:], reason)
     return step, stopping

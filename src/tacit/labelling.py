@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 
 from tacit.data.loaders import Loader
 from tacit.data.softlabels import SoftLabels
@@ -36,27 +37,28 @@ def with_labels(scheme: Scheme, labels: SoftLabels) -> Scheme:
     return replace(scheme, sampler=replace(scheme.sampler, labels=labels))
 
 
-def with_saved_labels(scheme: Scheme, data: Any) -> Scheme:
+def with_saved_labels(scheme: Scheme, data: Any, seed: int) -> Scheme:
     """The scheme with the labels of the artifact that it names, if it names one.
 
-    `data`: fingerprints of the log, or of its parts. Raises `ArtifactError` for a folder without labels, and
-    `DataError` for those of another log.
+    `data`: the fingerprint of the log, or those of its parts; `seed`: of the run. Raises `ArtifactError` for
+    a folder without labels, and `DataError` for those of another log or part.
     """
     sampler = scheme.sampler
     if not isinstance(sampler, SoftCandidates) or sampler.file is None:
         return scheme
     labels = SoftLabels.load(Path(sampler.file))
-    if labels.fingerprint != fingerprint(data):
+    if labels.fingerprint != fingerprint(data, seed):
         raise DataError(
-            f"{sampler.file}: these soft labels were made of another log, or of another part of it: make "
-            "them anew, or leave scheme.labels out"
+            f"{sampler.file}: these soft labels were made of another log, or of another part of it: give the "
+            "validation file that they were made with, or, where fit held it out, the same seed; make them "
+            "anew; or leave scheme.labels out"
         )
     return with_labels(scheme, labels)
 
 
-def fingerprint(data: Any) -> str:
-    """Of the log to train on, from the facts of a run."""
-    return str(data["train"] if isinstance(data, dict) else data)
+def fingerprint(data: Any, seed: int) -> str:
+    """Of the rows to train on, from the facts of a run: a log of its own, or what a seed leaves of one."""
+    return str(data["train"]) if isinstance(data, dict) else f"{data}, seed {seed}"
 
 
 def base_scheme(scheme: Scheme) -> Scheme:
@@ -74,30 +76,34 @@ def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:
     assert isinstance(plan.scheme.sampler, SoftCandidates)
     similarity, made = step.scheme.objective.similarity, plan.scheme.sampler.made
     found = labels_by(step.backbone, similarity, examples, len(plan.train), made, plan.seed)
-    return replace(found, fingerprint=fingerprint(plan.facts["data"]))
+    return replace(found, fingerprint=fingerprint(plan.facts["data"], plan.seed))
 
 
 @torch.no_grad()
 def labels_by(
     backbone: Any, similarity: Similarity, examples: Loader, n_rows: int, made: Propagation, seed: int
 ) -> SoftLabels:
-    """Labels of the examples of one epoch, for the rows of their log; each example once."""
+    """Labels of the examples of one epoch, for the rows of their log; each example once.
+
+    What scores by cosine is compared by direction alone.
+    """
     rows, targets, vectors = [], [], []
     with evaluating(backbone):
         for batch in examples.epoch(0):
             queries = read_out(backbone(batch), batch.targets, similarity).queries
             rows.append(batch.rows.numpy())
             targets.append(batch.targets.numpy())
-            vectors.append(queries.take() if isinstance(queries, Rows) else queries[:, 0])
+            found = queries.take() if isinstance(queries, Rows) else queries[:, 0]
+            vectors.append(normalize(found, dim=1) if similarity == "cosine" else found)
     row = np.concatenate(rows)
     order = row.argsort()
-    found = soft_labels(
+    labels = soft_labels(
         torch.cat(vectors)[torch.from_numpy(order)],
         np.concatenate(targets)[order],
         made,
         seed=seed,
     )
-    return found.placed(row[order], n_rows, "")
+    return labels.placed(row[order], n_rows, "")
 
 
 def told(labels: SoftLabels) -> str:

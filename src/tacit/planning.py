@@ -58,13 +58,19 @@ def made(
         preset = _completed(preset, table)
     built = scheme_of(preset)
     sequences, soft = _reads(backbone) == "sequences", isinstance(built.sampler, SoftCandidates)
+    refit = (valid is None) if training.refit is None else training.refit
+    if soft and refit and getattr(backbone, "queries", None) == "newest":
+        raise OptionError(
+            'with backbone.queries = "newest" a refit learns from held-out events alone, and they have no '
+            "soft labels: set training.refit = false, or train on every position"
+        )
     material = gathered(
         *(train, valid, valid_history, options, seed, earlier),
         sequences=sequences,
         train_first=soft,
         keep_seen=training.seen == "keep",
     )
-    built = with_saved_labels(built, material.facts["data"])
+    built = with_saved_labels(built, material.facts["data"], seed)
     shown = options.impressions is not None
     for remark in remarks(material.whole, built, impressions=shown, sequences=sequences):
         _log.info("%s", remark)
@@ -77,7 +83,6 @@ def made(
             *(rate, table.optimizer),
         )
     decay = optimizer.decay or (1.0 if own_rate else table.decay)
-    refit = (valid is None) if training.refit is None else training.refit
     meta = usual_meta(built) if training.meta is None else training.meta
     if meta and training.meta is None:
         _log.info(

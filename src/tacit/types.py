@@ -35,6 +35,7 @@ Need = Literal[
     "unmined",  # candidates that no miner has chosen
     "pool",  # candidates that come again: the sampler `Pool`
     "softmax",  # one softmax of the target over sampled candidates, and all that counts them settled
+    "soft_labels",  # of candidates, by the sampler
     "settled",  # labels and candidates that nothing changes any more
 ]
 Similarity = Literal["dot", "cosine"]

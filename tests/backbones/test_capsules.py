@@ -105,6 +105,19 @@ def test_equals_its_longhand_twin(seed, axis, attached):
         torch.testing.assert_close(ours, of(twin), rtol=0, atol=1e-9)
 
 
+@given(st.integers(0, 10_000), st.booleans())
+def test_padding_takes_the_same_part_however_wide_the_batch(seed, attached):
+    votes = torch.randn(2, 3, 2, 4, generator=seeded(seed), dtype=torch.float64)
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    wide, whole = (torch.nn.functional.pad(x, (0, 0) * (x.dim() - 2) + (0, 4)) for x in (votes, mask))
+    found, expected = (
+        route(v, v.new_zeros(1, v.shape[1], 2), m, 3, axis="padded-positions", attached=attached, slots=7)
+        for v, m in ((votes, mask), (wide, whole))
+    )
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-12)
+    torch.testing.assert_close(found[1], expected[1][..., :3], rtol=0, atol=1e-12)
+
+
 def test_shared_votes_are_votes_that_agree():
     votes = torch.randn(2, 3, 4, generator=seeded(), dtype=torch.float64)
     start = torch.randn(1, 3, 2, generator=seeded(1), dtype=torch.float64)

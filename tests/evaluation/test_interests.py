@@ -38,8 +38,16 @@ def test_routing_need_not_sum_to_one():
 def test_histories_of_one_event_do_not_count():
     mask = [[True, False], [True, True]]
     weights = [[[1.0, 0.0], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]]]
-    found = diagnosis(encoded(APART * 2, weights, mask), torch.tensor([0, 0]))
-    assert found["strongest"] == pytest.approx(0.5)
+    alike = [[[1.0, 0.0], [1.0, 0.0]]]
+    found = diagnosis(encoded(alike + APART, weights, mask), torch.tensor([0, 1]))
+    assert (found["histories"], found["served"]) == (1, [0.0, 1.0])
+    assert (found["strongest"], found["cosine"]) == (pytest.approx(0.5), pytest.approx(0))
+
+
+def test_where_all_histories_have_one_event_nothing_is_said():
+    found = diagnosis(encoded(APART, [[[1.0, 0.0], [1.0, 0.0]]], [[True, False]]), torch.tensor([0]))
+    assert (found["histories"], found["served"]) == (0, [0.0, 0.0])
+    assert all(math.isnan(found[name]) for name in ("events", "strongest", "cosine", "used"))
 
 
 def test_interests_that_are_alike_have_cosine_one():

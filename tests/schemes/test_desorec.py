@@ -206,7 +206,12 @@ def test_what_does_not_go_with_it_is_refused_with_the_mend(part):
 
 def test_inverse_gradients_need_a_loss_that_can_be_split():
     with pytest.raises(SchemeError, match="use bce"):
-        Scheme(Uniform(2), Decoupled()).with_(InverseGradient())
+        Scheme(SoftCandidates(), Decoupled()).with_(InverseGradient())
+
+
+def test_soft_labels_need_a_sampler_that_gives_some():
+    with pytest.raises(SchemeError, match="candidates of Uniform have none: use the scheme desorec"):
+        Scheme(Uniform(2), Decoupled())
 
 
 @pytest.mark.parametrize("options", [{"trust": 1.5}, {"balance": -0.1}, {"temperature": 0.0}])

@@ -10,7 +10,7 @@ from torch import nn
 
 from tacit.backbones.capsules import Axis, route
 from tacit.backbones.packing import histories
-from tacit.backbones.sequential import SequenceBackbone, check_sequence_options
+from tacit.backbones.sequential import SequenceBackbone, check_attached, check_sequence_options
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, initial_table
 from tacit.scoring import TableItems
@@ -90,6 +90,7 @@ class ComiRecDRConfig:
 
     def __post_init__(self) -> None:
         check_sequence_options(self, "interests", "iterations")
+        check_attached(self.attached, self.iterations)
 
     def build(self, data: TrainingData, generator: torch.Generator) -> ComiRecDR:
         """The backbone, initialised from the generator."""
@@ -119,7 +120,10 @@ class ComiRecDR(SequenceBackbone):
         votes = votes.reshape(queries, length, self.interests, dim)
         start = votes.new_zeros(1, length, self.interests)
         interests, weights = route(
-            votes, start, read.mask, self.iterations, axis=self.axis, attached=self.attached
+            *(votes, start, read.mask, self.iterations),
+            axis=self.axis,
+            attached=self.attached,
+            slots=self.length,
         )
         items = TableItems(self.items)
         return Encoded(interests, items, routing=Routing(weights, read.mask), base=(read.rows, items))

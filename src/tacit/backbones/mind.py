@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,7 +12,7 @@ from torch.nn.functional import relu
 
 from tacit.backbones.capsules import route
 from tacit.backbones.packing import histories, linear
-from tacit.backbones.sequential import SequenceBackbone, check_sequence_options
+from tacit.backbones.sequential import SequenceBackbone, check_attached, check_sequence_options
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, initial_table
 from tacit.scoring import TableItems
@@ -26,7 +27,7 @@ class MINDConfig:
     dim: int = 64  # length of an item's vector, and of an interest's
     length: int = 20  # events of a history that are read, the newest
     interests: int = 4  # vectors of one history at most
-    adaptive: bool = True  # short histories have fewer: the whole part of log2 of their length
+    adaptive: bool = True  # short histories have fewer: the whole part of log2 of their length; 10 has 3
     iterations: int = 3  # of the routing
     attached: bool = False  # whether gradients reach the coefficients, as a regulariser of routing needs
     readout: Literal["hard", "attention", "power"] = "attention"  # the target's interest in training
@@ -38,8 +39,12 @@ class MINDConfig:
 
     def __post_init__(self) -> None:
         check_sequence_options(self, "interests", "iterations")
-        if self.power < 0:
-            raise OptionError(f"backbone.power must not be negative, but is {self.power}")
+        check_attached(self.attached, self.iterations)
+        if not 0 <= self.power < math.inf:
+            raise OptionError(
+                f"backbone.power must be a number of at least 0, but is {self.power}; for the best interest "
+                'alone set backbone.readout = "hard"'
+            )
         if self.readout == "power" and self.power != int(self.power):
             raise OptionError(
                 f"backbone.power = {self.power} has no meaning for scores below 0: use a whole number, or "

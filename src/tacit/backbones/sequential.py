@@ -37,6 +37,15 @@ def check_sequence_options(options: SequenceOptions, *counts: str) -> None:
             raise OptionError(f"backbone.{name} must be at least 1, not {getattr(options, name)}")
 
 
+def check_attached(attached: bool, iterations: int) -> None:
+    """Raise `OptionError` where no gradient would reach the coefficients of the routing all the same."""
+    if attached and iterations < 2:
+        raise OptionError(
+            "backbone.attached = true sends gradients through the last move of the routing, and with "
+            "backbone.iterations = 1 there is none: raise iterations, or set attached = false"
+        )
+
+
 def check_dropout(name: str, share: float) -> None:
     """Raise `OptionError` for a share outside [0, 1)."""
     if not 0 <= share < 1:

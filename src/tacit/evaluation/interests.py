@@ -16,15 +16,20 @@ from tacit.types import Encoded, Routing, Similarity
 def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"], similarity: Similarity = "dot") -> dict[str, Any]:
     """Figures of the interests of Q histories; those not in use, and histories of one event, do not count.
 
-    `events`: mean over interests of 1 / sum a^2, a the routing over events scaled to sum 1: how many events
-    an interest is made of; `strongest`: mean of the largest a. Both NaN without routing. `cosine`: mean over
-    pairs of interests of one history. `served`: share of the targets that each interest scores highest;
-    `used`: exp of their entropy, how many interests serve.
+    `histories`: how many count. `events`: mean over interests of 1 / sum a^2, a the routing over events
+    scaled to sum 1: how many events an interest is made of; `strongest`: mean of the largest a. Both NaN
+    without routing. `cosine`: mean over pairs of interests of one history. `served`: share of the targets
+    that each interest scores highest; `used`: exp of their entropy, how many interests serve; NaN where no
+    history counts.
     """
-    queries = encoded.queries
+    queries, routing = encoded.queries, encoded.routing
     assert isinstance(queries, Tensor)
     active = torch.ones(queries.shape[:2], dtype=torch.bool) if encoded.active is None else encoded.active
-    events, strongest = (math.nan, math.nan) if encoded.routing is None else _routing(encoded.routing, active)
+    if routing is not None:
+        several = routing.mask.sum(1) > 1
+        routing = Routing(routing.weights[several], routing.mask[several])
+        queries, active, targets = queries[several], active[several], targets[several]
+    events, strongest = (math.nan, math.nan) if routing is None else _routing(routing, active)
     wanted = encoded.items.rows(targets)
     compared = (
         (normalize(queries, dim=2), normalize(wanted, dim=1)) if similarity == "cosine" else (queries, wanted)
@@ -33,17 +38,17 @@ def diagnosis(encoded: Encoded, targets: Int[Tensor, "Q"], similarity: Similarit
     served = torch.bincount(scores.argmax(1), minlength=queries.shape[1]).double() / max(len(queries), 1)
     some = served[served > 0]
     return {
+        "histories": len(queries),
         "events": events,
         "strongest": strongest,
         "cosine": _cosine(queries, active),
         "served": served.tolist(),
-        "used": float(torch.exp(-(some * some.log()).sum())),
+        "used": float(torch.exp(-(some * some.log()).sum())) if len(queries) else math.nan,
     }
 
 
 def _routing(routing: Routing, active: Bool[Tensor, "Q K"]) -> tuple[float, float]:
-    several = routing.mask.sum(1) > 1
-    counted = (active & several[:, None]) & (routing.weights.sum(2) > 0)
+    counted = active & (routing.weights.sum(2) > 0)
     shares = routing.weights[counted]
     shares = shares / shares.sum(1, keepdim=True)
     if not len(shares):

@@ -65,7 +65,6 @@ def soft_labels(
     """Labels of n examples from their vectors (of a trained encoder, in evaluation mode) and targets."""
     options = options or Propagation()
     groups = k_means(vectors, options.clusters, seed)
-    own = np.empty(len(targets), np.float64)
     rows, items, values = [], [], []
     order = groups.argsort(stable=True)
     bounds = torch.searchsorted(groups[order], torch.arange(options.clusters + 1)).tolist()
@@ -80,8 +79,7 @@ def soft_labels(
             found = _sparse(near[place], here, temperature, options)
         for row, (columns, shares) in zip(part.tolist(), found, strict=True):
             mine = columns == targets[row]
-            own[row] = shares[mine].sum()
-            if 1 - own[row] <= EMPTY or mine.all():
+            if 1 - shares[mine].sum() <= EMPTY or mine.all():
                 continue
             rows.append(np.full(int((~mine).sum()), row))
             items.append(columns[~mine])

@@ -43,6 +43,7 @@ class SoftCandidates:
     labels: SoftLabels | None = field(default=None, repr=False)
     file: str | None = None
     made: Propagation = field(default_factory=Propagation)
+    gives_labels: ClassVar[bool] = True
     slot: ClassVar[Slot] = "sampler"
     needs: ClassVar[frozenset[Need]] = frozenset()
 
@@ -78,7 +79,7 @@ class Decoupled:
     temperature: float = 1.0
     similarity: Similarity = "dot"
     slot: ClassVar[Slot] = "objective"
-    needs: ClassVar[frozenset[Need]] = frozenset({"vectors"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"vectors", "soft_labels"})
     catalogue: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -47,7 +47,9 @@ class InterestAware:
     nothing under uniform draws; the larger, the more the hardest candidate stands for all.
 
     With `detach` gradients do not reach the weights. In the authors' code they do: easy candidates are then
-    pulled towards the interest. The effective number of negatives, 1 / sum (w_i / M)^2, is noted.
+    pulled towards the interest. Two numbers are noted, means over rows: `effective_negatives`, 1 / sum
+    (w_i / M)^2, and `spread_of_scores`, the standard deviation of the candidates' scores, which is what
+    hardness works on.
     """
 
     hardness: float = 1.0  # beta: of scores in the weights; 0 is none
@@ -77,7 +79,9 @@ class InterestAware:
         others = torch.where(kept, shares + total, -torch.inf)
         log_weights = torch.cat([scored.log_weights[:, :1], others], 1)
         effective = (2 * shares.detach()).exp().sum(1).reciprocal()[alive[:, 0]]
-        notes = {"effective_negatives": effective.mean()} if len(effective) else {}
+        notes = {"spread_of_scores": scores.detach().std(1, correction=0).mean()}
+        if len(effective):
+            notes["effective_negatives"] = effective.mean()
         return replace(scored, log_weights=log_weights, notes=scored.notes | notes)
 
 

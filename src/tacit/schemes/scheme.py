@@ -77,9 +77,16 @@ class Scheme:
             spared = part.slot == "refiner" and not getattr(self.objective, "reads_candidates", True)
             spared |= self.objective.catalogue and part is not self.objective
             if sampled and (spared or isinstance(drawing, Nothing)):
+                mend = "bce, bpr or sampled-softmax"
+                mend = "sampled-softmax with correction = false" if "softmax" in part.needs else mend
                 raise SchemeError(
                     f"{_name(part)} refines sampled candidates, and {_name(self.objective)} has none here: "
-                    "use bce, bpr or sampled-softmax"
+                    f"use {mend}"
+                )
+            if "soft_labels" in part.needs and not getattr(drawing, "gives_labels", False):
+                raise SchemeError(
+                    f"{_name(part)} learns from soft labels, and candidates of {_name(drawing)} have none: "
+                    "use the scheme desorec, or a sampler of one's own that has gives_labels = True"
                 )
             if "unlabelled" in part.needs and isinstance(drawing, Explicit):
                 raise SchemeError(

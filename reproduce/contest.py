@@ -34,6 +34,7 @@ from tacit.spectra import SpectrumTrace
 from tacit.storage import write_parquet
 
 VALUES = Path(__file__).parent / "values"
+RESAMPLES = 10_000  # so that p can be small where many schemes are corrected for
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,9 @@ class Contest:
         seeds = self._whole()
         theirs = [self._report(base, seed) for seed in seeds]
         pairs = {
-            scheme: compare([self._report(scheme, seed) for seed in seeds], theirs).to_dict()
+            scheme: compare(
+                [self._report(scheme, seed) for seed in seeds], theirs, resamples=RESAMPLES
+            ).to_dict()
             for scheme in others
         }
         return {"base": base, "seeds": seeds, "less_base": pairs}
@@ -157,6 +160,7 @@ class Contest:
                     [self._report(candidate, seed) for seed in seeds],
                     [self._report(rival, seed) for seed in seeds],
                     level=level,
+                    resamples=RESAMPLES,
                 ).to_dict()
                 for rival in self.rivals
                 if rival != candidate

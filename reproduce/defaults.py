@@ -4,10 +4,10 @@
 
 A point's score is the mean over the sets of its best validation NDCG@20, each divided by the best of the pair
 on that set. Test parts of their own, where sets have some, are not read. Gowalla is five times as large as
-the others: only the points of `finalists` are tried there, and where a pair has any, the default is one of them.
-Pairs without finalists are tried on the two smallest sets, those of `WIDER` on three, those of `SLOW` on the
-smallest. Backbones that read sequences have sets of their own (`sequence_grid`), on which no study of such
-backbones tests.
+the others: only the points of `finalists` are tried there, and where a pair has any, the default is one of
+them. Pairs without finalists are tried on the two smallest sets, those of `WIDER` on three, those of `SLOW`
+on the smallest. Backbones that read sequences have sets of their own (`sequence_grid`), on which no study of
+such backbones tests.
 """
 
 from __future__ import annotations

@@ -127,3 +127,12 @@ def test_a_level_that_is_no_chance_is_refused() -> None:
     one = report(np.arange(5), recall=chance().random(5))
     with pytest.raises(OptionError, match="level is a chance in"):
         compare(one, one, level=95)
+
+
+def test_more_resamples_let_p_be_smaller() -> None:
+    rows = np.arange(50)
+    a, b = (report(rows, recall=np.full(50, value)) for value in (0.6, 0.4))
+    usual, many = (compare(a, b, resamples=n).metrics["recall"].p for n in (1000, 10_000))
+    assert (usual, many) == (2 / 1001, 2 / 10_001)
+    with pytest.raises(OptionError, match="at least 100 resamples, not 9"):
+        compare(a, b, resamples=9)

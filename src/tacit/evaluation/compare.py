@@ -55,19 +55,27 @@ def _line(name: str, difference: Difference) -> str:
 
 
 def compare(
-    a: Report | Sequence[Report], b: Report | Sequence[Report], *, seed: int = 0, level: float = 0.95
+    a: Report | Sequence[Report],
+    b: Report | Sequence[Report],
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
 ) -> Comparison:
     """Difference a - b of every metric that all reports hold, people resampled in pairs.
 
-    `low` and `high` hold it with a chance of `level`; take 1 - .05 / n for n comparisons read together.
+    `low` and `high` hold it with a chance of `level`; take 1 - .05 / n for n comparisons read together. p is
+    never below 2 / (`resamples` + 1): where many comparisons are corrected together, take more.
 
     Reports must be of the same test set. People are matched by external id, by row in reports without ids,
     and only those in all reports count. Several reports of one side are runs with different seeds, which are
     resampled too (independently on each side), so the interval covers the choice of the seed.
 
     Raises `DataError` where the reports share no people or no metrics, or identify people in different ways,
-    `OptionError` for a level outside (0, 1).
+    `OptionError` for a level outside (0, 1) or fewer than 100 resamples.
     """
+    if resamples < 100:
+        raise OptionError(f"an interval needs at least 100 resamples, not {resamples}")
     if not 0 < level < 1:
         raise OptionError(f"level is a chance in (0, 1) such as 0.95, not {level}")
     ours, theirs = ([x] if isinstance(x, Report) else list(x) for x in (a, b))
@@ -87,10 +95,10 @@ def compare(
     left, right = (np.where(defined, table, 0.0) for table in (left, right))
     people = np.maximum(defined.sum(0), 1)
     means = [table.mean(0).sum(0) / people for table in (left, right)]
-    shifts = _differences(left, right, defined, seed)
+    shifts = _differences(left, right, defined, seed, resamples)
     low, high = np.quantile(shifts, [(1 - level) / 2, (1 + level) / 2], axis=0)
     below, above = (shifts <= 0).sum(0), (shifts >= 0).sum(0)
-    p = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (RESAMPLES + 1))
+    p = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (len(shifts) + 1))
     columns = (*means, means[0] - means[1], low, high, p, holm(p))
     differences = (Difference(*map(float, figures)) for figures in zip(*columns, strict=True))
     return Comparison(len(rows), dict(zip(names, differences, strict=True)))
@@ -126,6 +134,7 @@ def _differences(
     right: Float64[np.ndarray, "right_seeds users metrics"],
     defined: np.ndarray,
     seed: int,
+    resamples: int,
 ) -> Float64[np.ndarray, "resamples metrics"]:
     """Resampled differences: people in pairs, seeds of each side on their own."""
     generator = np.random.default_rng(seed)
@@ -133,7 +142,7 @@ def _differences(
         left, right = left - right, np.zeros_like(right)
     sides = [side.astype(np.float32) for side in (left, right)]
     shifts = []
-    for drawn in draws(len(defined), generator):
+    for drawn in draws(len(defined), generator, resamples):
         people = np.maximum(drawn @ defined.astype(np.float32), 1)
         means = []
         for side in sides:

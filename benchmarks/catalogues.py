@@ -24,9 +24,10 @@ from torch.nn.functional import cross_entropy
 from benchmarks.overheads import held, peak_from_here
 from benchmarks.places import table
 from tacit.parts.objectives import CatalogueSoftmax
+from tacit.protocols import Objective
 from tacit.schemes.desorec import Decoupled
 from tacit.scoring import TableItems, score
-from tacit.types import Batch, Candidates, Encoded, Objective
+from tacit.types import Batch, Candidates, Encoded
 
 QUERIES, DIM, LABELLED = 256, 128, 100
 CATALOGUES = (43_229, 200_000, 1_000_000)

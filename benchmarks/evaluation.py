@@ -19,9 +19,9 @@ import torch
 from benchmarks.places import dataset, table
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.ranking import rank
+from tacit.protocols import Queries
 from tacit.recommend.recommender import VectorRecommender
 from tacit.sparse import CSR
-from tacit.types import Queries
 
 DIM, K, REPEATS, LIMIT = 64, 20, 3, 1.5
 FLOOR_BLOCKS = (64, 256, 1024)

@@ -11,11 +11,12 @@ from tacit.data.loaders import PairLoader
 from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.spectrum import spectrum_of, unit
 from tacit.kernels.sampling import derived_key
+from tacit.protocols import Vectors
 from tacit.recommend.recommender import VectorRecommender
 from tacit.schemes.directspec import directspec_plus
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import Clock, Vectors
+from tacit.types import Clock
 
 EPOCHS, SEED = 4, 0
 

@@ -25,6 +25,7 @@ from tacit.data.split import Split
 from tacit.parts.criteria import Name, Neighbour
 from tacit.parts.pool import Pool
 from tacit.presets import BackboneConfig, IDLIGScheme
+from tacit.protocols import Objective
 from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.idl import IDLScheme
 from tacit.schemes.plain import BCEScheme
@@ -32,7 +33,7 @@ from tacit.schemes.rivals.adt import RCEScheme, TCEScheme
 from tacit.schemes.scheme import Scheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import Objective, Scored, TrainingData
+from tacit.types import Scored, TrainingData
 
 NEGATIVES = 8
 DROPPED = 0.1  # of the cells that one candidate a pair would make, as its authors have it

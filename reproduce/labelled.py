@@ -21,8 +21,8 @@ from tacit.data.interactions import Interactions
 from tacit.evaluation.report import Report, summaries
 from tacit.evaluation.variants import harm, labelled_mrr, labelled_ndcg
 from tacit.events import EpochEnd
+from tacit.protocols import PairScorer, Queries
 from tacit.training.step import Step
-from tacit.types import PairScorer, Queries
 
 BLOCK = 65_536  # pairs scored at a time
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

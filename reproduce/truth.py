@@ -34,6 +34,7 @@ from tacit.data.split import Split
 from tacit.data.synthetic import simulate
 from tacit.evaluation.beliefs import SURE
 from tacit.events import Callback
+from tacit.protocols import Queries
 from tacit.references.graphfilter import GraphFilter
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
@@ -41,7 +42,6 @@ from tacit.schemes.dli import DLI, DLIScheme
 from tacit.schemes.plain import BCEScheme, SampledSoftmaxScheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import Queries
 
 STUDY = "truth"
 KEPT = 0.3  # share of the positives of kuairec-small that train

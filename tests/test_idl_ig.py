@@ -14,7 +14,7 @@ import pytest
 import tacit
 from tacit.errors import OptionError, SchemeError
 from tacit.events import EpochEnd
-from tacit.fitting import _held_out
+from tacit.examples import _held_out
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
 from tacit.presets import IDLIGScheme

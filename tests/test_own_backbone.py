@@ -13,8 +13,9 @@ import tacit
 from helpers.logs import random_log
 from tacit.errors import OptionError, SchemeError
 from tacit.kernels.rows import Rows
+from tacit.protocols import Backbone, PairScorer, Vectors
 from tacit.scoring import TableItems
-from tacit.types import Backbone, Encoded, PairScorer, Vectors
+from tacit.types import Encoded
 
 SHORT = tacit.TrainingOptions(epochs=2, batch_size=256)
 

@@ -24,12 +24,12 @@ from tacit.labelling import labels_by
 from tacit.parts.propagation import Propagation
 from tacit.plan import Plan
 from tacit.planning import made
+from tacit.protocols import PairScorer
 from tacit.run import Run, described, load
 from tacit.storage import MANIFEST, lock
 from tacit.training.checkpoint import refuse_differences
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
-from tacit.types import PairScorer
 
 _log = logging.getLogger("tacit")
 BATCH = 256  # examples encoded at once for soft labels

@@ -24,10 +24,11 @@ from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
 from tacit.kernels.sampling import derived_key
 from tacit.parts.pool import Pool
 from tacit.parts.samplers import Popularity, Shown, Uniform
+from tacit.protocols import Refiner, Sampler
 from tacit.schemes.scheme import Scheme
 from tacit.storage import write_parquet
 from tacit.training.step import Step, evaluating
-from tacit.types import Batch, Candidates, Clock, Refiner, Sampler, Scored, TrainingData
+from tacit.types import Batch, Candidates, Clock, Scored, TrainingData
 
 PROBE = 7  # purpose of the key of the sample
 

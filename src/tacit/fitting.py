@@ -6,22 +6,16 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Int32
-
 from tacit.beliefs import BeliefTrace
 from tacit.data.interactions import Interactions
-from tacit.data.loaders import Loader, PairLoader
 from tacit.data.softlabels import SoftLabels
-from tacit.data.windows import SequenceLoader
-from tacit.errors import DataError, OptionError, SchemeError
+from tacit.errors import OptionError, SchemeError
 from tacit.events import Callback
+from tacit.examples import loaders
 from tacit.kernels.memory import keep_freed_memory
-from tacit.kernels.sampling import derived_key
 from tacit.kernels.threads import computing_with, counts
 from tacit.labelling import base_scheme, labels_of, told, wants_labels, with_labels
 from tacit.parts.schedules import Exponential
@@ -41,13 +35,11 @@ from tacit.training.checkpoint import (
 from tacit.training.fit import Position, fit
 from tacit.training.optimizers import build
 from tacit.training.step import Step
-from tacit.types import CandidateObjective
 from tacit.validating import validator
 from tacit.watching import traces
 
 BASE, SEARCH, REFIT = "0-base", "1-search", "2-refit"
 LABELS = "soft-labels"  # folder within that of a run
-META_SPLIT = 6
 _log = logging.getLogger("tacit")
 
 
@@ -94,10 +86,8 @@ def _labelled(
     facts = read_json(saved["state.json"])["facts"] if saved else {}
     of_base = facts.get("phase") == BASE
     if saved is not None and kept is not None and (kept / MANIFEST).exists():
-        before = {name: facts[name] for name in ("config", "data")}
-        refuse_differences(
-            before, {"config": plan.config, "data": plan.facts["data"]}, {"config": plan.unsaid}
-        )
+        now = {**facts, "config": plan.config, "data": plan.facts["data"]}
+        refuse_differences(facts, now, {"config": plan.unsaid})
         if of_base and log is not None:
             log.restore({}, read_json(saved["state.json"])["callbacks"]["log"])
         labels = SoftLabels.load(kept)
@@ -106,7 +96,7 @@ def _labelled(
         step, stopping = _phase(base, BASE, {}, folder, saved, log, (), progress)
         _log.info("base: best %s on validation %.4f", plan.metric, stopping.best)
         stopping.load_best(step)
-        examples = _loaders(replace(base, over_users=False), plan.train, step.backbone)[0]
+        examples = loaders(replace(base, over_users=False), plan.train, step.backbone)[0]
         labels = labels_of(step, examples, plan)
         if kept is not None:
             labels.save(kept)
@@ -171,7 +161,7 @@ def _phase(
         if isinstance(callback, BeliefTrace):
             callback.check(scheme)
     optimizer = build(plan.optimizer, plan.rate, step.groups())
-    loader, meta_loader = _loaders(plan, data, backbone)
+    loader, meta_loader = loaders(plan, data, backbone)
     stopping = EarlyStopping(
         validator(plan) if search else _no_validation,
         metric=plan.metric,
@@ -239,68 +229,6 @@ def _check_size(backbone: Any, data: Interactions) -> None:
             f"{type(backbone).__name__} has {has[0]} users and {has[1]} items, and the log has {wants[0]} "
             f"and {wants[1]}: make it for this log, or pass a configuration with build(data, generator)"
         )
-
-
-def _loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
-    """Examples: positives, and explicit noes where the objective has a loss for them; or windows."""
-    if not plan.sequences and plan.stride is not None:
-        raise OptionError(
-            f"training.stride = {plan.stride} cuts sequences, and this backbone reads pairs: leave it out"
-        )
-    if plan.sequences:
-        return _over_sequences(plan, data, backbone)
-    rows = np.flatnonzero(data.yes)
-    if isinstance(plan.scheme.objective, CandidateObjective) and data.labels is not None:
-        shown = np.zeros(len(data), bool) if data.shown is None else data.shown
-        rows = np.flatnonzero(~shown)
-    make = partial(PairLoader.of, data, batch_size=plan.batch_size, over_users=plan.over_users)
-    if not plan.meta:
-        return make(rows, seed=plan.seed), None
-    held = _held_out(data.users[rows], plan.meta, derived_key(plan.seed, META_SPLIT))
-    _check_sides(held, plan.meta)
-    return make(rows[~held], seed=plan.seed), make(rows[held], seed=plan.seed + 1)
-
-
-def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
-    """Windows of positives; those of the meta batches are others than those trained on."""
-    if plan.stride is not None and backbone.queries != "all":
-        raise OptionError(
-            f"training.stride = {plan.stride} cuts windows whose every position is asked for, and here each "
-            f'target has one of its own (backbone.queries = "{backbone.queries}"): leave training.stride out'
-        )
-    if plan.stride is not None and plan.stride > backbone.length:
-        raise OptionError(
-            f"training.stride = {plan.stride} asks for more targets in a window than backbone.length = "
-            f"{backbone.length} has places: lower it, or leave training.stride out for windows side by side"
-        )
-    loader = SequenceLoader.of(
-        *(data, backbone.length, backbone.queries, plan.batch_size, plan.seed),
-        over_users=plan.over_users,
-        stride=plan.stride,
-    )
-    if not loader.n_examples:
-        raise DataError("no user has two events, so there is no sequence to learn from: give a longer log")
-    if not plan.meta:
-        return loader, None
-    held = _held_out(loader.users.numpy().astype(np.int32), plan.meta, derived_key(plan.seed, META_SPLIT))
-    _check_sides(held, plan.meta)
-    return loader.parted(held)
-
-
-def _check_sides(held: Bool[np.ndarray, "n"], meta: float) -> None:
-    if held.all() or not held.any():
-        side, mend = ("to train on", "lower") if held.all() else ("for meta batches", "raise")
-        raise OptionError(f"training.meta = {meta} leaves no examples {side}: {mend} it")
-
-
-def _held_out(users: Int32[np.ndarray, "n"], share: float, key: int) -> Bool[np.ndarray, "n"]:
-    """True for a share of the rows, random ones, and of each user's rows to within one."""
-    chance = np.random.default_rng(key)
-    order = np.lexsort((chance.random(len(users)), users))
-    steps = np.floor(chance.random() + share * np.arange(len(users) + 1))
-    held = np.zeros(len(users), bool)
-    held[order] = np.diff(steps) > 0
-    return held
 
 
 def _no_validation(step: Step) -> dict[str, float]:

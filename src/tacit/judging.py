@@ -18,6 +18,7 @@ from tacit.evaluation.evaluate import evaluate
 from tacit.evaluation.report import Report
 from tacit.evaluation.verdict import beaten, strangers
 from tacit.kernels.topk import shared_with
+from tacit.protocols import Queries, Recommender
 from tacit.recommend.foldin import trained_rows
 from tacit.references.cache import fitted
 from tacit.references.ease import EASE
@@ -27,7 +28,6 @@ from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.run import Run
 from tacit.sparse import CSR, Sequences
-from tacit.types import Queries, Recommender
 
 EASE_LIMIT = 15_000
 LATER = ("train_events_after_test_begins", "train_impressions_after_test_begins")

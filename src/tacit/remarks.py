@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from tacit.data.interactions import COLLAPSED, Interactions
 from tacit.parts.pool import Pool
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Uniform
+from tacit.protocols import CandidateObjective, Sampler
 from tacit.schemes.scheme import Scheme
-from tacit.types import CandidateObjective, Sampler
 
 ELSEWHERE = Uniform | Popularity | InBatch | Explicit | Nothing | Pool  # samplers that draw no impressions
 

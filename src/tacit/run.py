@@ -23,6 +23,7 @@ from tacit.data.moments import Moments
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name, options_of
+from tacit.protocols import PairScorer, Queries
 from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Diversity, Recommendations
 from tacit.recommend.serving import Served, recommender_of
@@ -40,7 +41,7 @@ from tacit.storage import (
     write_artifact,
     write_bytes,
 )
-from tacit.types import PairScorer, Queries, Similarity
+from tacit.types import Similarity
 
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs

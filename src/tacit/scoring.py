@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 
 from tacit.kernels.catalogue import log_rest
 from tacit.kernels.rows import Rows, gather_dot, shared_dots, take_rows
-from tacit.types import Batch, Candidates, Encoded, Objective, PairScorer, Scored, Similarity
+from tacit.protocols import Objective, PairScorer
+from tacit.types import Batch, Candidates, Encoded, Scored, Similarity
 
 
 @dataclass(eq=False)

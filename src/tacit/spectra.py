@@ -12,10 +12,10 @@ from tacit.charts import line_chart
 from tacit.errors import OptionError, SchemeError
 from tacit.evaluation.spectrum import Spectrum, diagnosis
 from tacit.events import EpochEnd, FitEnd, StepEnd, Stop, due
+from tacit.protocols import PairScorer
 from tacit.run import Run
 from tacit.sparse import CSR
 from tacit.training.callbacks import read_log
-from tacit.types import PairScorer
 
 SIDES = ("users", "items", "both")
 

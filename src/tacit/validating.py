@@ -14,10 +14,10 @@ from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.evaluation.ranking import rank
 from tacit.plan import Plan
+from tacit.protocols import Queries
 from tacit.recommend.foldin import trained_rows
 from tacit.recommend.serving import recommender_of
 from tacit.training.step import Step
-from tacit.types import Queries
 
 VALIDATION_USERS = 10_000
 FEW = 20  # people whose ranking chooses little but chance

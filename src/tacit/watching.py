@@ -11,10 +11,10 @@ from tacit.errors import OptionError
 from tacit.events import Callback
 from tacit.interests import InterestTrace
 from tacit.plan import Plan
+from tacit.protocols import PairScorer
 from tacit.spectra import SpectrumTrace
 from tacit.training.callbacks import JsonLog
 from tacit.training.step import Step
-from tacit.types import PairScorer
 
 
 def traces(

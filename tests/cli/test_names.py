@@ -21,9 +21,9 @@ from tacit.defaults import KIN, TABLE
 from tacit.errors import SchemeError
 from tacit.parts.updates import Descent
 from tacit.presets import IDLIGScheme
+from tacit.protocols import UpdateRule
 from tacit.schemes.plain import softmax
 from tacit.training.step import Step
-from tacit.types import UpdateRule
 
 UNIONS = {"backbone": names.Backbone, "scheme": names.SchemeChoice, "also": names.AlsoPart}
 MEMBERS = [(kind, name) for kind, union in UNIONS.items() for name in names.members(union)]

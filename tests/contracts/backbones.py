@@ -14,11 +14,12 @@ from helpers.training import Run
 from tacit.kernels.rows import Rows
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
+from tacit.protocols import Backbone, Queries
 from tacit.recommend.serving import recommender_of
 from tacit.schemes.plain import bpr
 from tacit.scoring import score
 from tacit.sparse import CSR
-from tacit.types import Backbone, Items, Queries
+from tacit.types import Items
 
 
 class BackboneContract(LearnerContract):

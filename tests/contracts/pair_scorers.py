@@ -13,10 +13,11 @@ from helpers.training import Run
 from tacit.errors import SchemeError
 from tacit.parts.objectives import CatalogueSoftmax, SampledSoftmax
 from tacit.parts.samplers import Nothing, Uniform
+from tacit.protocols import Backbone, PairScorer
 from tacit.schemes.plain import bce, bpr
 from tacit.schemes.scheme import Scheme
 from tacit.training.step import Step
-from tacit.types import Backbone, Encoded, PairScorer
+from tacit.types import Encoded
 
 USERS = torch.tensor([3, 0, 3, 7])
 ITEMS = torch.tensor([[0, 5, 2], [1, 5, 1], [9, 0, 5], [4, 19, 3]])

@@ -12,22 +12,17 @@ import torch
 from helpers.tiny import Tiny, batch_from, batch_of, random_data, scored_of, seeded
 from tacit.errors import OptionError
 from tacit.parts.objectives import BPR
-from tacit.scoring import TableItems, local_rows, score
-from tacit.types import (
+from tacit.protocols import (
     CandidateObjective,
-    Candidates,
-    Clock,
-    Encoded,
-    Need,
     Objective,
     Refiner,
     Regulariser,
     Sampler,
-    Slot,
-    Terms,
     Transform,
     UpdateRule,
 )
+from tacit.scoring import TableItems, local_rows, score
+from tacit.types import Candidates, Clock, Encoded, Need, Slot, Terms
 
 CLOCK = Clock(0, 10, 5, 7)
 

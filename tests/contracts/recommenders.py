@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from helpers.tiny import Tiny, random_data
+from tacit.protocols import Queries, Recommender
 from tacit.sparse import CSR
-from tacit.types import Queries, Recommender
 
 
 class RecommenderContract:

@@ -14,10 +14,11 @@ from helpers.sequences import batch_of_sequences, history_of, last_of
 from helpers.tiny import Tiny, seeded
 from tacit.parts.objectives import BPR
 from tacit.parts.samplers import Uniform
+from tacit.protocols import Queries, SequenceEncoder
 from tacit.recommend.serving import recommender_of
 from tacit.scoring import score
 from tacit.sparse import Sequences
-from tacit.types import Items, Queries, SequenceEncoder
+from tacit.types import Items
 
 LISTS = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3, 5, 8]]
 

@@ -11,8 +11,8 @@ from longhand.ranking import area, best_items
 from tacit.evaluation.names import NAMES, OF_CATALOGUE, OF_LISTS
 from tacit.evaluation.ranking import rank
 from tacit.kernels.topk import areas_of, recommend_in_blocks
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK
 
 
 @dataclass

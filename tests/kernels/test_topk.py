@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from helpers.matrices import csr_of
 from longhand.ranking import best_items
 from tacit.kernels.topk import diversify, hits_of, merge, recommend_in_blocks, shared_with, top_k
-from tacit.types import Queries, TopK
+from tacit.protocols import Queries, TopK
 
 
 @settings(max_examples=60, deadline=None)

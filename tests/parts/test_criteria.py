@@ -14,8 +14,9 @@ from tacit.errors import OptionError
 from tacit.kernels.graphfilter import NOISE
 from tacit.parts.criteria import Filtered, Margin, Neighbour, OwnLoss, Stable, belief, named
 from tacit.parts.objectives import BCE, BPR
+from tacit.protocols import Queries
 from tacit.references.graphfilter import GraphFilter
-from tacit.types import Queries, Scored
+from tacit.types import Scored
 
 
 def asked(users: list[int], items: list[list[int]], logits: torch.Tensor | None = None) -> Scored:

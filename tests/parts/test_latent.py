@@ -8,8 +8,8 @@ from helpers.tiny import batch_from, batch_of, checkerboard, missing, random_dat
 from tacit.errors import OptionError
 from tacit.parts.latent import Latent
 from tacit.parts.samplers import InBatch, Uniform
+from tacit.protocols import Queries
 from tacit.references.graphfilter import GraphFilter
-from tacit.types import Queries
 
 DATA = random_data(0)
 

@@ -13,7 +13,8 @@ from helpers.tiny import scored_of
 from longhand import losses as longhand
 from tacit.errors import OptionError
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, PositiveOnly, SampledSoftmax
-from tacit.types import CandidateObjective, Losses
+from tacit.protocols import CandidateObjective
+from tacit.types import Losses
 
 TARGETS = [1.2, 0.3]
 OTHERS = [[0.5, 2.0, -1.0, 0.1], [1.5, -0.4, 0.9, -2.0]]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from tacit.protocols import Queries
 from tacit.recommend.pairs import PAIRS, PairRecommender
-from tacit.types import Queries
 
 
 class Numbered:

@@ -4,9 +4,9 @@ import pytest
 from longhand.ranking import best_items
 from tacit.errors import InternalError
 from tacit.kernels.products import TILE
+from tacit.protocols import Queries
 from tacit.recommend.recommender import VectorRecommender
 from tacit.sparse import CSR
-from tacit.types import Queries
 
 
 def vectors(rows: int, dim: int = 7, seed: int = 0) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.tiny import random_data
+from tacit.protocols import Queries
 from tacit.references.cache import fitted
 from tacit.references.ease import EASE
 from tacit.references.graphfilter import GraphFilter
@@ -12,7 +13,6 @@ from tacit.references.ials import IALS
 from tacit.references.itemknn import ItemKNN
 from tacit.references.popular import Popular
 from tacit.storage import lock
-from tacit.types import Queries
 
 MODELS = [Popular(), ItemKNN(), EASE(), GraphFilter(rank=4), IALS(factors=4)]
 

@@ -3,9 +3,9 @@ import pytest
 
 from helpers.tiny import random_data, tiny
 from tacit.errors import OptionError
+from tacit.protocols import Queries
 from tacit.references import ease
 from tacit.references.ease import EASE
-from tacit.types import Queries
 
 WORKED = [(0, 0), (0, 1), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2), (3, 1)]
 

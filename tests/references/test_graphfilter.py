@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from helpers.tiny import Tiny, random_data, tiny
+from tacit.protocols import Queries
 from tacit.references.graphfilter import GraphFilter
-from tacit.types import Queries
 
 
 def by_hand(data: Tiny, rank: int, weight: float) -> np.ndarray:

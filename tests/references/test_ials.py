@@ -5,8 +5,8 @@ import pytest
 
 from helpers.tiny import checkerboard, missing, random_data
 from tacit.errors import MissingExtra
+from tacit.protocols import Queries
 from tacit.references.ials import IALS
-from tacit.types import Queries
 
 
 @pytest.fixture(autouse=True)

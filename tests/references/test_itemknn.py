@@ -5,9 +5,9 @@ import pytest
 
 from helpers.matrices import csr_of, random_csr
 from helpers.tiny import random_data, tiny
+from tacit.protocols import Queries
 from tacit.references.itemknn import ItemKNN, ItemKNNRecommender
 from tacit.sparse import CSR
-from tacit.types import Queries
 
 PLAIN = ItemKNN(shrink=0, user_weight=0, normalised=False)
 WORKED = [(0, 0), (0, 1), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2), (3, 1)]

@@ -1,8 +1,8 @@
 import numpy as np
 
 from helpers.tiny import tiny
+from tacit.protocols import Queries
 from tacit.references.popular import Popular
-from tacit.types import Queries
 
 
 def test_ranks_by_the_number_of_events() -> None:

@@ -250,11 +250,14 @@ def test_a_smoothed_catalogue_softmax_over_every_item_is_the_smoothed_softmax(sm
 
 
 def test_what_a_user_knows_counts_in_the_mean_of_the_catalogue():
-    whole = replace(row(0.5, 2.0, -1.0, 1.0), log_rest=torch.tensor([2.5]))
-    known = torch.tensor([[0.0, -torch.inf, 0.0, 0.0]])
-    objective = SmoothedCatalogueSoftmax(1.0, 0.3, _n_items=4)
-    expected, found = (objective(scored).labelled for scored in (whole, replace(whole, log_weights=known)))
-    assert torch.equal(found, expected)
+    data = tiny([(0, item) for item in range(5)], 1, 10)
+    bound = label_smoothing(over="catalogue", negatives=2000).bind(data)
+    found = bound.sampler(batch_of([0], [2]), seeded())
+    assert set(found.others[found.valid[0]].tolist()) == set(range(10)) - {2}
+    plain = Uniform(2000, shared=True).bind(data)(batch_of([0], [2]), seeded())
+    assert set(plain.others[plain.valid[0]].tolist()) == set(range(5, 10))
+    with pytest.raises(OptionError, match="set shared = True with it"):
+        Uniform(known=True)
 
 
 def test_a_smoothed_catalogue_softmax_asks_to_be_bound():

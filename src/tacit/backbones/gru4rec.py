@@ -15,8 +15,9 @@ from tacit.backbones.packing import Packed, linear
 from tacit.backbones.sequential import SequenceBackbone, check_dropout, check_sequence_options
 from tacit.kernels.initial import Scale, initial_table
 from tacit.kernels.rows import Rows
+from tacit.protocols import Vectors
 from tacit.scoring import TableItems
-from tacit.types import Encoded, History, Positions, TrainingData, Vectors
+from tacit.types import Encoded, History, Positions, TrainingData
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.kernels.propagate import layer_mean
 from tacit.kernels.rows import Rows
+from tacit.protocols import Vectors
 from tacit.scoring import TableItems
 from tacit.sparse import CSR
-from tacit.types import Batch, Encoded, TrainingData, Vectors
+from tacit.types import Batch, Encoded, TrainingData
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from torch import nn
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.kernels.rows import Rows, take_rows
+from tacit.protocols import Vectors
 from tacit.scoring import TableItems
-from tacit.types import Batch, Encoded, TrainingData, Vectors
+from tacit.types import Batch, Encoded, TrainingData
 
 
 @dataclass(frozen=True)

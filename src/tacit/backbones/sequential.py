@@ -11,7 +11,8 @@ from torch import nn
 from tacit.errors import OptionError
 from tacit.kernels.initial import Scale, check_scale, initial_table
 from tacit.parts.choices import check_choices
-from tacit.types import Batch, Encoded, History, Positions, Vectors
+from tacit.protocols import Vectors
+from tacit.types import Batch, Encoded, History, Positions
 
 
 @runtime_checkable

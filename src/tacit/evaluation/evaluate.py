@@ -10,8 +10,8 @@ from tacit.errors import DataError
 from tacit.evaluation.ranking import rank
 from tacit.evaluation.report import Report, summaries
 from tacit.kernels.topk import shared_with
+from tacit.protocols import Queries, Recommender
 from tacit.sparse import CSR, Sequences
-from tacit.types import Queries, Recommender
 
 DEFAULT = ("recall", "ndcg", "hit_rate", "mrr", "map", "precision", "coverage", "gini", "mean_popularity")
 

@@ -12,8 +12,8 @@ from tacit.evaluation import variants
 from tacit.evaluation.metrics import coverage, gini, mean_popularity
 from tacit.evaluation.names import OF_LISTS, PER_USER, known_metric
 from tacit.kernels.topk import BLOCK_BYTES, areas_of, hits_of
+from tacit.protocols import Queries, Recommender
 from tacit.sparse import CSR
-from tacit.types import Queries, Recommender
 
 
 @dataclass(frozen=True, eq=False)

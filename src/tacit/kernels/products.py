@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float32
 
 from tacit.kernels.topk import top_k
+from tacit.protocols import TopK
 from tacit.sparse import CSR
-from tacit.types import TopK
 
 TILE = 64  # rows: a tile of 40,000 items stays in the shared cache between product and selection
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from tacit.kernels._compiled import topk as compiled
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK
 
 BLOCK_BYTES = 2**27
 

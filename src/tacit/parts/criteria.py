@@ -20,7 +20,8 @@ from tacit.kernels.neighbours import NearItems, nearest_items, nearest_on_graph
 from tacit.kernels.rows import gather_dot
 from tacit.parts.choices import check_choice
 from tacit.parts.pool import SIZE
-from tacit.types import CandidateObjective, Objective, Scored, TrainingData
+from tacit.protocols import CandidateObjective, Objective
+from tacit.types import Scored, TrainingData
 
 Name = Literal["neighbour", "graph-filter", "loss", "margin", "stable"]
 

@@ -14,7 +14,8 @@ from tacit.errors import OptionError
 from tacit.kernels.graphfilter import NOISE, RANK, WEIGHT, ItemFilter
 from tacit.kernels.topk import recommend_in_blocks
 from tacit.parts.samplers import InBatch
-from tacit.types import Batch, Candidates, Need, Queries, Sampler, Slot, TrainingData
+from tacit.protocols import Queries, Sampler
+from tacit.types import Batch, Candidates, Need, Slot, TrainingData
 
 BEST = 20  # items of a user, from which targets are drawn
 

@@ -8,7 +8,8 @@ from typing import ClassVar, Self
 import torch
 
 from tacit.errors import OptionError
-from tacit.types import Clock, Need, Objective, Scored, Slot, TrainingData
+from tacit.protocols import Objective
+from tacit.types import Clock, Need, Scored, Slot, TrainingData
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,14 @@ def _check_count(name: str, count: int) -> None:
 
 @dataclass(frozen=True)
 class Uniform:
-    """`count` items drawn uniformly: per query (Q, count), or one set for the batch where `shared`."""
+    """`count` items drawn uniformly: per query (Q, count), or one set for the batch where `shared`.
+
+    With `known` a shared set keeps what a user knows, as a mean over the catalogue needs it.
+    """
 
     count: int = 1
     shared: bool = False
+    known: bool = False
     _data: TrainingData | None = field(default=None, repr=False, compare=False)
     _log_each: Tensor | None = field(default=None, repr=False, compare=False)
     slot: ClassVar[Slot] = "sampler"
@@ -47,6 +51,8 @@ class Uniform:
 
     def __post_init__(self) -> None:
         _check_count("negatives", self.count)
+        if self.known and not self.shared:
+            raise OptionError("known keeps what a user knows in a shared set: set shared = True with it")
 
     def bind(self, data: TrainingData) -> Self:
         free = np.maximum(data.n_items - data.known.degrees(), 1)
@@ -58,6 +64,8 @@ class Uniform:
         if self.shared:
             others = _draw_shared(key, self.count, data)
             log_q = torch.full((self.count,), float(np.log(self.count / data.n_items)))
+            if self.known:
+                return Candidates(batch.targets, others, log_q, valid=others != batch.targets[:, None])
             return _shared(batch, others, log_q, data)
         others, valid = draw_uniform(key, batch.users, data.known, self.count)
         return _own(batch, others, self.log_count(batch.users, others), valid)

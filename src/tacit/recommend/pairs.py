@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float32, Int64
 
 from tacit.kernels.topk import recommend_in_blocks
+from tacit.protocols import PairScorer, Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import PairScorer, Queries, TopK
 
 PAIRS = 2**15  # scored at once; always as many, since the last bits of a product depend on its shape
 _log = logging.getLogger("tacit")

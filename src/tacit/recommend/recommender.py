@@ -9,8 +9,8 @@ from jaxtyping import Float32, Int64
 
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK
 
 FoldIn = Callable[[CSR], Float32[np.ndarray, "Q d"]]
 

@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import diversify, top_k
+from tacit.protocols import Queries, Recommender, TopK
 from tacit.recommend.foldin import trained_rows
 from tacit.sparse import CSR, Sequences
-from tacit.types import Queries, Recommender, TopK
 
 Id = int | str
 BLOCK_BYTES = 2**27

@@ -12,8 +12,9 @@ from torch.nn.functional import normalize
 from tacit.errors import InternalError
 from tacit.kernels.products import InnerProducts
 from tacit.kernels.topk import merge
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR, Sequences
-from tacit.types import History, Queries, TopK
+from tacit.types import History
 
 TOGETHER = 32  # sequences encoded at once; always as many, since the last bits depend on the shape
 

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Int64
 from torch.nn.functional import normalize
 
+from tacit.protocols import PairScorer
 from tacit.recommend.foldin import ridge
 from tacit.recommend.pairs import PairRecommender
 from tacit.recommend.recommender import VectorRecommender
 from tacit.recommend.sequences import SequenceRecommender
 from tacit.sparse import CSR
-from tacit.types import PairScorer
 
 Served = VectorRecommender | PairRecommender | SequenceRecommender
 

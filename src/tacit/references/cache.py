@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tacit.errors import ArtifactError, RunFolderError, StorageError
+from tacit.protocols import Recommender
 from tacit.storage import (
     json_bytes,
     lock,
@@ -20,7 +21,7 @@ from tacit.storage import (
     tensor_bytes,
     write_artifact,
 )
-from tacit.types import Recommender, TrainingData
+from tacit.types import TrainingData
 
 KIND, VERSION = "tacit-reference", 1
 

@@ -13,9 +13,10 @@ from scipy.linalg import lapack
 from tacit.errors import OptionError
 from tacit.kernels.neighbours import sum_dense_rows
 from tacit.kernels.topk import recommend_in_blocks
+from tacit.protocols import Queries, TopK
 from tacit.references.history import history_of
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK, TrainingData
+from tacit.types import TrainingData
 
 BLOCK = 1024
 

@@ -10,9 +10,10 @@ from jaxtyping import Float32
 
 from tacit.kernels.graphfilter import RANK, WEIGHT, ItemFilter
 from tacit.kernels.topk import recommend_in_blocks
+from tacit.protocols import Queries, TopK
 from tacit.references.history import history_of
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK, TrainingData
+from tacit.types import TrainingData
 
 
 @dataclass(frozen=True)

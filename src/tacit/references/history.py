@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tacit.protocols import Queries
 from tacit.sparse import CSR
-from tacit.types import Queries
 
 
 def history_of(queries: Queries, positives: CSR) -> CSR:

@@ -11,8 +11,9 @@ from jaxtyping import Float32
 
 from tacit.errors import MissingExtra
 from tacit.kernels.products import InnerProducts
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK, TrainingData
+from tacit.types import TrainingData
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from tacit.kernels.topk import recommend_in_blocks
+from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR
-from tacit.types import Queries, TopK, TrainingData
+from tacit.types import TrainingData
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,7 @@ from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.propagation import Propagation
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import (
-    Batch,
-    Candidates,
-    Losses,
-    Need,
-    Scored,
-    Similarity,
-    Slot,
-    TrainingData,
-)
+from tacit.types import Batch, Candidates, Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
 @dataclass(frozen=True)

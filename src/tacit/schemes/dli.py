@@ -26,17 +26,9 @@ from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
 from tacit.parts.selection import count_of, first_of_all, first_of_rows, kept_back, notes_of
+from tacit.protocols import CandidateObjective, Objective, Sampler
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import (
-    CandidateObjective,
-    Clock,
-    Need,
-    Objective,
-    Sampler,
-    Scored,
-    Slot,
-    TrainingData,
-)
+from tacit.types import Clock, Need, Scored, Slot, TrainingData
 
 STRENGTHS = {"full": (1.0, 1.0), "partial": (1.0, 0.5), "strict": (1.0, 0.0)}
 NOTED = 8  # steps from one whose choice is noted in the log to the next, one an epoch at least

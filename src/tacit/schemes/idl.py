@@ -18,17 +18,9 @@ from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Shown, Uniform
+from tacit.protocols import CandidateObjective, Objective
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import (
-    CandidateObjective,
-    Clock,
-    Need,
-    Objective,
-    Scored,
-    Similarity,
-    Slot,
-    TrainingData,
-)
+from tacit.types import Clock, Need, Scored, Similarity, Slot, TrainingData
 
 
 def soft_label(

@@ -14,8 +14,9 @@ from tacit.parts.choices import check_choices
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, InBatch, Mixed, Nothing, Popularity, Shown, Uniform
+from tacit.protocols import Objective, Sampler
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import Objective, Sampler, Similarity
+from tacit.types import Similarity
 
 Draw = Literal["uniform", "popularity", "in-batch", "impressions", "explicit", "mixed"]
 

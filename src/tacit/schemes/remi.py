@@ -19,6 +19,7 @@ from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.objectives import SampledSoftmax
 from tacit.parts.samplers import InBatch, Nothing, Popularity, Uniform
+from tacit.protocols import Objective, Sampler
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import (
     Batch,
@@ -27,8 +28,6 @@ from tacit.types import (
     Encoded,
     Losses,
     Need,
-    Objective,
-    Sampler,
     Scored,
     Similarity,
     Slot,

@@ -15,7 +15,7 @@ from tacit.parts.pool import Pool
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Explicit, Nothing
 from tacit.parts.updates import Descent
-from tacit.types import (
+from tacit.protocols import (
     CandidateObjective,
     Objective,
     PairScorer,
@@ -23,10 +23,10 @@ from tacit.types import (
     Refiner,
     Regulariser,
     Sampler,
-    TrainingData,
     Transform,
     UpdateRule,
 )
+from tacit.types import TrainingData
 
 TUPLES = {"transform": "transforms", "refiner": "refiners", "regulariser": "regularisers"}
 

@@ -10,9 +10,10 @@ from typing import Any
 from torch import nn
 
 from tacit.errors import SchemeError
+from tacit.protocols import PairScorer
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import local_rows, read_out, score, score_pairs
-from tacit.types import Batch, Candidates, Clock, Encoded, PairScorer, Scored, Terms
+from tacit.types import Batch, Candidates, Clock, Encoded, Scored, Terms
 
 
 class Step(nn.Module):
@@ -87,7 +88,8 @@ def _check(backbone: nn.Module) -> None:
     if missing:
         raise SchemeError(
             f"{type(backbone).__name__} is no backbone: it lacks {', '.join(missing)}; a backbone is an "
-            "nn.Module with all that tacit.types.Backbone names, or with score(users, items) for vectors()"
+            "nn.Module with all that tacit.protocols.Backbone names, or with score(users, items) for "
+            "vectors()"
         )
 
 

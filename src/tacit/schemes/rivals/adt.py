@@ -16,8 +16,9 @@ from tacit.parts.objectives import BCE
 from tacit.parts.regularisers import EmbeddingNorm
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Linear
+from tacit.protocols import CandidateObjective, Objective
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import CandidateObjective, Clock, Need, Objective, Scored, Slot, TrainingData
+from tacit.types import Clock, Need, Scored, Slot, TrainingData
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from tacit.errors import OptionError
 from tacit.parts.samplers import Uniform
+from tacit.protocols import Objective
 from tacit.schemes.scheme import Scheme, from_options
-from tacit.types import Losses, Need, Objective, Scored, Similarity, Slot, TrainingData
+from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
 def valid_others(scored: Scored) -> Bool[Tensor, "Q M"]:

@@ -20,17 +20,7 @@ from tacit.kernels.rows import Rows
 from tacit.parts.samplers import Nothing
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.scoring import read_out
-from tacit.types import (
-    Batch,
-    Candidates,
-    Encoded,
-    Losses,
-    Need,
-    Scored,
-    Similarity,
-    Slot,
-    TrainingData,
-)
+from tacit.types import Batch, Candidates, Encoded, Losses, Need, Scored, Similarity, Slot, TrainingData
 
 
 def uniformity(x: Float[Tensor, "n d"], scale: float = 2.0) -> Float[Tensor, ""]:

@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 from tacit.errors import OptionError
 from tacit.parts.choices import check_choices
 from tacit.parts.samplers import Uniform
-from tacit.schemes.rivals.contrastive import log_sum
+from tacit.schemes.rivals.contrastive import log_sum, valid_others
 from tacit.schemes.scheme import Scheme, from_options
 from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
 
@@ -60,8 +60,8 @@ class SmoothedCatalogueSoftmax:
     """(1 - smoothing) CE of the target + smoothing * mean CE over the catalogue, whose softmax it is; (Q,).
 
     CE_j = R - s_j with R the log-sum-exp of all scores. The mean of the s_j is estimated without bias from
-    uniform draws that the batch shares, of which those known to a user count too: N - 1 times the mean of
-    all but the target, and the target's own, over N. Raises `OptionError` as `SmoothedSoftmax` does.
+    the valid candidates: N - 1 times their mean, and the target's own, over N. They must be uniform draws
+    that keep what a user knows, `Uniform(shared=True, known=True)`. Raises `OptionError` as the other does.
     """
 
     temperature: float = 1.0  # scores are divided by it
@@ -84,7 +84,7 @@ class SmoothedCatalogueSoftmax:
             raise OptionError("this objective has seen no data yet: call bind(data) first")
         assert scored.log_rest is not None
         target, others = scored.scores[:, 0], scored.scores[:, 1:]
-        kept = scored.others != scored.targets[:, None]
+        kept = valid_others(scored)
         drawn = torch.where(kept, others, 0.0).sum(1) / kept.sum(1).clamp_min(1)
         mean = (target + (self._n_items - 1) * drawn) / self._n_items
         softmax = softplus(scored.log_rest - target)
@@ -110,10 +110,10 @@ class SmoothedScheme:
 
     def build(self) -> Scheme:
         """The scheme of these options. Raises `OptionError` for one out of range."""
-        of = SmoothedCatalogueSoftmax if self.over == "catalogue" else SmoothedSoftmax
-        return Scheme(
-            Uniform(self.negatives, shared=True), of(self.temperature, self.smoothing, self.similarity)
-        )
+        whole = self.over == "catalogue"
+        of = SmoothedCatalogueSoftmax if whole else SmoothedSoftmax
+        drawn = Uniform(self.negatives, shared=True, known=whole)
+        return Scheme(drawn, of(self.temperature, self.smoothing, self.similarity))
 
 
 def _check_smoothing(temperature: float, smoothing: float) -> None:

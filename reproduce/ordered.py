@@ -29,7 +29,7 @@ from tacit.data.split import Split, split
 from tacit.evaluation.evaluate import evaluate
 from tacit.parts.propagation import Propagation
 from tacit.parts.samplers import Uniform
-from tacit.schemes.desorec import Decoupled, DeSoRecScheme
+from tacit.schemes.desorec import Decoupled, DeSoRecScheme, SoftCandidates
 from tacit.schemes.plain import SoftmaxScheme
 from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.schemes.scheme import Scheme
@@ -183,8 +183,9 @@ class OrderedContest(Contest):
         setting: Setting = self.schemes[scheme][place]
         preset, report = setting.scheme, None
         if isinstance(preset, DeSoRecScheme | EvenScheme):
-            real: DeSoRecScheme = self.schemes["desorec"][0].scheme
-            folder, report = self._labels(real.build().sampler.made, seed)  # type: ignore[attr-defined]
+            sampler = self.schemes["desorec"][0].scheme.build().sampler
+            assert isinstance(sampler, SoftCandidates)
+            folder, report = self._labels(sampler.made, seed)
             if isinstance(preset, DeSoRecScheme):
                 preset = replace(preset, labels=str(folder))
             else:

@@ -20,7 +20,12 @@ META_SPLIT = 6
 
 
 def loaders(plan: Plan, data: Interactions, backbone: Any) -> tuple[Loader, Loader | None]:
-    """Examples: positives, and explicit noes where the objective has a loss for them; or windows."""
+    """Examples: positives, and explicit noes where the objective has a loss for them; or windows.
+
+    The second loader is that of the meta batches, None where the plan holds nothing back for them. Raises
+    `OptionError` for a stride that does not fit the backbone or a share that leaves one side empty, and
+    `DataError` where no user has two events.
+    """
     if not plan.sequences and plan.stride is not None:
         raise OptionError(
             f"training.stride = {plan.stride} cuts sequences, and this backbone reads pairs: leave it out"

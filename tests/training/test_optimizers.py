@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,12 +15,11 @@ from tacit.training.optimizers import (
     LazyAdam,
     OptimizerOptions,
     RowAdagrad,
-    RowAdam,
     build,
     set_rate,
 )
 
-NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam", "sign"]
+NAMES = ["row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "sign"]
 TWINS = {
     "row-adagrad": lambda table: longhand.RowAdagrad(table, 0.1),
     "row-adam": lambda table: longhand.Adam(table, 0.1, shared=True),
@@ -169,17 +171,33 @@ def test_a_restored_state_goes_on_with_the_same_bits(name):
 def test_the_rate_may_change_between_steps(name):
     parameter = table(torch.float32)
     optimizer = build(name, 0.1, [parameter])
-    optimizer.param_groups[0]["lr" if name == "adam" else "rate"] = 0.0
+    optimizer.param_groups[0]["rate"] = 0.0
     before = parameter.detach().clone()
     parameter.grad = sparse(gradients(torch.float32)[0])
     optimizer.step()
     assert torch.equal(parameter, before)
 
 
-@pytest.mark.parametrize("kind", [RowAdagrad, RowAdam, LazyAdam])
-def test_closures_are_refused(kind):
+@pytest.mark.parametrize("name", NAMES)
+def test_closures_are_refused(name):
     with pytest.raises(OptionError, match="take no closure"):
-        kind([table()], 0.1).step(lambda: 0.0)
+        build(name, 0.1, [table()]).step(lambda: 0.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_optimiser_imports_a_compiler(name):
+    code = f"""
+import sys, torch
+from tacit.training.optimizers import build
+parameter = torch.nn.Parameter(torch.ones(2, 2))
+optimizer = build("{name}", 0.1, [parameter])
+parameter.sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_autograd_notices_the_update():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import unwrap
 from typing import Any, Literal
 
 import torch
@@ -22,21 +23,37 @@ Name = Literal["auto", "row-adagrad", "row-adam", "lazy-adam", "adam", "sgd", "s
 DENSE_ROWS = 200_000
 
 
-class _RowWise(torch.optim.Optimizer, ABC):
-    """Loop over parameters, rows and values of their gradients; the update itself is a compiled pass."""
+class _Optimizer(torch.optim.Optimizer, ABC):
+    """Torch's base, less its guards against `torch.compile`, which import a compiler: seconds and 70 MiB."""
 
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+
+    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient. Raises `OptionError` for a closure."""
         if closure is not None:
-            raise OptionError("row-wise optimisers take no closure")
+            raise OptionError("optimisers take no closure")
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                rows, values = _rows(parameter.grad, parameter)
-                table = parameter.detach()
-                self._update(_two(table), rows, _two(values), self._state(parameter), group)
-                torch.autograd.graph.increment_version(parameter)
+            self._move([each for each in group["params"] if each.grad is not None], group)
+
+    @abstractmethod
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Update the parameters of one group, all of which have a gradient."""
+
+
+class _RowWise(_Optimizer):
+    """Loop over rows and values of the gradients; the update itself is a compiled pass."""
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            assert parameter.grad is not None
+            rows, values = _rows(parameter.grad, parameter)
+            table = parameter.detach()
+            self._update(_two(table), rows, _two(values), self._state(parameter), group)
+            torch.autograd.graph.increment_version(parameter)
 
     def _state(self, parameter: Tensor) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
@@ -151,36 +168,74 @@ def _adam_pass(
     )
 
 
-class DenseAdam(torch.optim.Adam):
-    """Fused dense Adam that also takes sparse gradients, by making them dense."""
+class DenseAdam(_Optimizer):
+    """Torch's fused Adam over every row; sparse gradients are made dense."""
 
-    def __init__(self, parameters: Iterable[Any], rate: float) -> None:
-        super().__init__(parameters, lr=rate, fused=True)
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One Adam step over every row."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None and parameter.grad.is_sparse:
-                    parameter.grad = parameter.grad.to_dense()
-        return super().step(closure)
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = [_dense(parameter) for parameter in parameters]
+        states = [self._state(parameter) for parameter in parameters]
+        steps = [state["step"] for state in states]
+        if not steps:
+            return
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            parameters,
+            gradients,
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            lr=group["rate"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=0.0,
+            eps=group["epsilon"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def _state(self, parameter: Tensor) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return state
 
 
-class SignDescent(torch.optim.Optimizer):
-    """Every entry moves by the rate against the sign of its gradient: the first step of a fresh Adam."""
+def _dense(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+
+
+class Descent(_Optimizer):
+    """Plain gradient descent."""
 
     def __init__(self, parameters: Iterable[Any], rate: float) -> None:
         super().__init__(parameters, {"rate": rate})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient. Raises `OptionError` for a closure."""
-        if closure is not None:
-            raise OptionError("sign descent takes no closure")
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.add_(sign(parameter.grad), alpha=-group["rate"])
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            assert parameter.grad is not None
+            parameter.add_(self._direction(parameter.grad), alpha=-group["rate"])
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class SignDescent(Descent):
+    """Every entry moves by the rate against the sign of its gradient: the first step of a fresh Adam."""
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        return sign(gradient)
 
 
 @dataclass(frozen=True)
@@ -201,7 +256,7 @@ class OptimizerOptions:
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every group of an optimiser this rate, times the group's `factor` where it has one."""
     for group in optimizer.param_groups:
-        group["rate" if "rate" in group else "lr"] = rate * group.get("factor", 1.0)
+        group["rate"] = rate * group.get("factor", 1.0)
 
 
 def build(
@@ -221,6 +276,6 @@ OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
     "row-adam": RowAdam,
     "lazy-adam": LazyAdam,
     "adam": DenseAdam,
-    "sgd": torch.optim.SGD,
+    "sgd": Descent,
     "sign": SignDescent,
 }

@@ -57,6 +57,18 @@ class At:
         return self.act()
 
 
+def test_a_refused_run_leaves_no_folder(tmp_path):
+    with pytest.raises(OptionError, match="needs meta batches"):
+        fit(tmp_path / "run", scheme="idl-ig", training={"meta": 0.0})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_its_warm_up_alone_is_told(caplog):
+    with caplog.at_level("WARNING", "tacit"):
+        fit(scheme=tacit.idl(warmup=3.0))
+    assert "lies in the warm-up of the scheme (3 epochs)" in caplog.text
+
+
 def terminate(answer: Stop | None = None) -> Any:
     """An act that sends this process SIGTERM."""
 

@@ -339,6 +339,12 @@ def test_a_lock_is_free_again_after_use(tmp_path: Path) -> None:
             pass
 
 
+def test_a_lock_on_a_new_folder_that_stays_empty_leaves_nothing(tmp_path: Path) -> None:
+    with lock(tmp_path / "run"):
+        pass
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
     code = f"""
 import os, signal

@@ -128,6 +128,12 @@ def _trained(
         _log.info(
             "best %s on validation: %.4f after %d epochs", plan.metric, stopping.best, stopping.best_epoch
         )
+        if stopping.best_epoch <= plan.scheme.warmup:
+            _log.warning(
+                "epoch %d, the best on validation, lies in the warm-up of the scheme (%g epochs): what is "
+                "kept was trained by its plain loss alone; shorten that warm-up, or choose another scheme",
+                *(stopping.best_epoch, plan.scheme.warmup),
+            )
         if not plan.refit:
             stopping.load_best(step)
             return step, chosen
@@ -168,6 +174,7 @@ def _phase(
         patience=plan.patience,
         every=plan.validate_every,
         keep=phase == BASE or (search and not plan.refit),
+        warmup=scheme.warmup,
         log=None if log is None else log.write,
     )
     epochs, max_steps = plan.epochs, None

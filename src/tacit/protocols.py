@@ -98,7 +98,8 @@ class Refiner(Part, Protocol):
     """Changes labels or weights of candidates after seeing their scores; a miner drops columns.
 
     One that takes unlabelled items for positives names "unlabelled" among its needs: it then stands before
-    every miner, and the audit of beliefs asks it.
+    every miner, and the audit of beliefs asks it. One that also has `begins`, a number of epochs, leaves
+    all as it is before: early stopping then counts from there. So may an update rule.
     """
 
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored: ...

@@ -44,7 +44,8 @@ def remarks(
     elif noes and not sequences and not _learns_noes(scheme):
         yield (
             f"{noes:,} explicit noes are masked but not learnt from: {type(scheme.objective).__name__} has "
-            'no loss for a no; use bce, idl or dli, or draw = "explicit" where the scheme has it'
+            'no loss for a no; use bce, t-ce, r-ce, idl or dli; or draw = "explicit" where the scheme has '
+            "it, which then learns nothing of the rest of the catalogue"
         )
 
     if impressions and all(isinstance(sampler, ELSEWHERE) for sampler in _drawn(scheme)):

@@ -247,9 +247,11 @@ def _verified(folder: Path, name: str, entry: dict[str, Any]) -> Path:
 def lock(folder: Path) -> Iterator[None]:
     """Hold a folder for writing, and create it. The lock is the system's: it ends with the process.
 
+    A folder that was created and holds nothing in the end is removed again.
     `RunFolderError` where another process, or another holder in this one, writes to it.
     """
     with _disk(folder, "lock"):
+        created = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -261,6 +263,9 @@ def lock(folder: Path) -> Iterator[None]:
             ) from None
         yield
     finally:
+        if created and [path.name for path in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            folder.rmdir()
         os.close(descriptor)
 
 

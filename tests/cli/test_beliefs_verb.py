@@ -56,6 +56,20 @@ def test_a_saved_copy_drops_the_notes_of_the_run_that_it_replaces(
     assert tacit("beliefs", audited).code == 2
 
 
+def test_the_epoch_that_the_run_kept_is_told(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    parts = place.split / "train.parquet", "--valid", place.split / "valid.parquet"
+    made = "--scheme", "dli", "--out", tmp_path / "run", *QUICK, "--set", "optimizer.rate=5"
+    assert tacit("fit", *parts, *made).code == 0
+    kept = load(tmp_path / "run").config["chosen"]["epoch"]
+    assert tacit("beliefs", tmp_path / "run", "--json").json["kept"] == kept
+    assert f"the run kept the parameters of epoch {kept}" in tacit("beliefs", tmp_path / "run").err
+
+
+def test_a_folder_that_is_not_there_is_told(tacit: Tacit, tmp_path: Path) -> None:
+    told = tacit("beliefs", tmp_path / "nowhere")
+    assert (told.code, told.err.count("no such folder")) == (2, 1)
+
+
 def test_a_run_without_an_audit_is_told(tacit: Tacit, place: Place) -> None:
     told = tacit("beliefs", place.run)
     assert told.code == 2

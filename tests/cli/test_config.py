@@ -360,3 +360,16 @@ def test_neumf_is_read_with_its_layers(tmp_path: Path) -> None:
     config = read(written(tmp_path, '[backbone]\nuse = "neumf"\nhidden = [32, 16, 8]\n'))
     assert config.backbone == NeuMFConfig(hidden=(32, 16, 8))
     assert config.scheme == BCEScheme(**TABLE["neumf", "bce"].scheme)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("scheme.rate=1.5", r"^--set: \[scheme\] rate must lie between 0 and 1"),
+        ("training.epochs=0", r"^--set: training\.epochs"),
+        ("scheme.also.rate=0.2", r"stand in a file: write \[\[scheme\.also\]\] .* and rate = "),
+    ],
+)
+def test_bad_values_name_their_section(setting: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        read(None, [setting], scheme="dli")

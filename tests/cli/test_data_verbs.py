@@ -114,6 +114,17 @@ def test_a_random_split_depends_on_the_seed_alone(tacit: Tacit, tmp_path: Path) 
     assert test["a"] == test["b"] != test["c"]
 
 
+def test_neither_a_split_nor_a_simulated_log_is_replaced(tacit: Tacit, place: Place, tmp_path: Path) -> None:
+    assert tacit("data", "simulate", "--out", tmp_path).code == 0
+    folders = {"split": place.split, "simulate": tmp_path}
+    before = {file: file.read_bytes() for folder in folders.values() for file in folder.glob("*.parquet")}
+    for words in (("split", place.log, "--by", "random"), ("simulate", "--seed", "9")):
+        told = tacit("data", *words, "--out", folders[words[0]])
+        assert told.code == 2
+        assert "name another folder, or remove it" in told.err
+    assert {file: file.read_bytes() for file in before} == before
+
+
 def test_a_split_that_the_log_does_not_allow_is_refused(tacit: Tacit, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item\na,x\na,y\nb,x\nb,z\n")
     told = tacit("data", "split", tmp_path / "log.csv", "--out", tmp_path / "out", "--by", "time")
@@ -203,12 +214,13 @@ def test_text_impressions_keep_the_ids_of_the_log(tacit: Tacit, small: Path) -> 
     assert kept == [{"user": "7", "item": "y", "timestamp": 1_600_000_000}]
 
 
-def test_a_split_without_impressions_leaves_none_of_an_earlier_one(
+def test_a_split_without_impressions_leaves_none_of_one_that_was_cut_short(
     tacit: Tacit, place: Place, tmp_path: Path
 ) -> None:
     late = pq.read_table(write_impressions(place, tmp_path)).slice(4)
     pq.write_table(late, tmp_path / "late.parquet")
     for file in ("i.parquet", "late.parquet"):
+        (tmp_path / "out" / "split.json").unlink(missing_ok=True)
         option = ("--set", f"data.impressions={tmp_path / file}")
         told = tacit("data", "split", place.log, "--out", tmp_path / "out", *option)
     assert "no impressions are left for fit" in told.err

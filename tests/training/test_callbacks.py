@@ -52,6 +52,13 @@ def test_training_stops_after_patience_validations_without_improvement():
     assert reason == "no better ndcg@20 in 2 validations; best at epoch 2"
 
 
+def test_validations_of_a_warm_up_are_not_counted():
+    script = Scripted(0.9, *[0.1] * 8)
+    reason = run().fit(9, callbacks=[stopping(script, warmup=3.5)])
+    assert script.calls == 5
+    assert reason == "no better ndcg@20 in 2 validations; best at epoch 1"
+
+
 def test_an_improvement_starts_the_count_anew():
     script = Scripted(0.1, 0.0, 0.2, 0.1, 0.3, 0.2, 0.2)
     run().fit(9, callbacks=[stopping(script)])

@@ -29,10 +29,10 @@ def beliefs(
     """List what a scheme took for false negatives, by epoch.
 
     With the truth at hand also whether it was right: precision beside the base rate, recall, the mean squared
-    error of the belief, and for the last epoch how much was liked at each height of the belief.
+    error of the belief, and for the epoch that the run kept how much was liked at each height of the belief.
     --json adds that of every epoch, quantiles of the belief, and what was taken by the popularity of items.
     """
-    from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
+    from tacit.evaluation.beliefs import kept_epoch, read_beliefs, summary, truth_table
 
     rows.check(out)
     found = read_beliefs(run / "beliefs")
@@ -40,12 +40,15 @@ def beliefs(
         rows.write(out, found)
         say(f"wrote {out}")
     entries = summary(found, None if truth is None else truth_table(truth))
+    kept = kept_epoch(run) or entries[-1]["epoch"]
     if json:
-        emit({"epochs": entries})
+        emit({"kept": kept, "epochs": entries})
         return
     names = ["epoch", *FIGURES, *(JUDGED if truth is not None else ())]
     shown = [[entry[name] for name in names] for entry in entries]
     table("Unlabelled items taken for positives", [name.replace("_", " ") for name in names], shown)
-    if truth is not None:
-        bins = [[part[name] for name in CALIBRATION] for part in entries[-1]["calibration"]]
-        table(f"Belief and what is liked, epoch {entries[-1]['epoch']}", CALIBRATION, bins)
+    say(f"the run kept the parameters of epoch {kept}")
+    its = [entry for entry in entries if entry["epoch"] == kept]
+    if truth is not None and its:
+        bins = [[part[name] for name in CALIBRATION] for part in its[0]["calibration"]]
+        table(f"Belief and what is liked, epoch {kept}", CALIBRATION, bins)

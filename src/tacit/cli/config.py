@@ -120,6 +120,10 @@ def read(
     _refuse_unknown(SchemeChoice, over["use"], "--scheme" if scheme else f"{where}: scheme.use")
     made = _choice(Backbone, beneath(table.backbone, body), "backbone", where, folder)
     preset = _choice(SchemeChoice, beneath(table.scheme, over), "scheme", where, folder)
+    try:
+        scheme_of(preset)
+    except OptionError as error:
+        raise _told(error, "scheme", where) from error
     if not isinstance(also, list) or not all(isinstance(table, dict) for table in also):
         raise OptionError(
             f"{where}: scheme.also is a list of tables: write [[scheme.also]] and its options below"
@@ -223,6 +227,11 @@ def _known(table: Table, kind: Any, section: str, where: str, more: tuple[str, .
     """pydantic drops unknown keys of plain dataclasses in silence; this does not."""
     valid = sorted({option.name for option in settable(kind)} | set(more))
     for name in table:
+        if section == "scheme" and name.startswith("also."):
+            raise OptionError(
+                f"{where}: options of added parts stand in a file: write [[scheme.also]] there, and below it "
+                f'use = "..." and {name.removeprefix("also.")} = ...'
+            )
         if name not in valid:
             hint = nearest(name, valid) or f"; expected one of {listed(valid)}"
             raise OptionError(f"{where}: unknown option {section}.{name}{hint}")
@@ -236,4 +245,9 @@ def _validated(kind: Any, table: Table, section: str, where: str) -> Any:
         one = kind if isinstance(kind, type) else members(kind)[str(table["use"])]
         raise OptionError(f"{where}: {sentence(error, section, table, one)}") from error
     except OptionError as error:
-        raise OptionError(f"{where}: {error}") from error
+        raise _told(error, section, where) from error
+
+
+def _told(error: OptionError, section: str, where: str) -> OptionError:
+    said = str(error)
+    return OptionError(f"{where}: {said if said.startswith(f'{section}.') else f'[{section}] {said}'}")

@@ -135,6 +135,7 @@ def split(
     from tacit.data.split import IMPRESSIONS, Split, split_rows, write
 
     shared.use_threads(threads)
+    _refuse_held(out, "split.json", "a split")
     options = _options(config, settings)
     read = _read(log, options)
     table_of_log, columns = _whole(log, options, read)
@@ -177,6 +178,7 @@ def simulate(
     from tacit.data.synthetic import simulate as make
 
     shared.use_threads(threads)
+    _refuse_held(out, "manifest.json", "a simulated log")
     simulation = make(size, seed=seed)
     simulation.write(out)
     statistics = asdict(simulation.statistics())
@@ -189,6 +191,14 @@ def simulate(
     table(
         f"{size} world, seed {seed}, in {out}", ("", ""), [*rows, ("pairs per user at 5, 50, 95 %", spread)]
     )
+
+
+def _refuse_held(folder: Path, file: str, what: str) -> None:
+    """Raise `OptionError` where a folder holds what would be replaced."""
+    from tacit.errors import OptionError
+
+    if (folder / file).exists():
+        raise OptionError(f"{folder} holds {what} already: name another folder, or remove it")
 
 
 def _options(config: Path | None, settings: list[str] | None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def spectrum(
     threads: shared.Threads = None,
     version: shared.Version = False,
 ) -> None:
-    """Tell whether the embeddings of a run have collapsed.
+    """Measure how evenly embeddings of a run use their dimensions: where they collapse, ranks are low.
 
     Trained with --set training.spectrum=1, a run knows them after every epoch.
     """

@@ -138,7 +138,7 @@ def _newcomers(log: Interactions, rows: Rows) -> list[str]:
         return []
     return [
         f"{new:,} of {len(people):,} users of the test part have nothing in train: where each user is one "
-        "visit or session, split by user"
+        "visit or session, split by user; by last or at random, everybody has a part of their own in train"
     ]
 
 

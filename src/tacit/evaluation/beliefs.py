@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int32
 
 from tacit.errors import DataError
+from tacit.run import described
+from tacit.storage import MANIFEST
 
 SURE = 0.5  # belief from which an item counts as taken for a positive
 BINS = 10
@@ -20,9 +22,19 @@ QUANTILES = (0.1, 0.5, 0.9)
 def read_beliefs(folder: Path) -> pa.Table:
     """All files of a trace, epoch by epoch. Raises `DataError` where there is none."""
     files = sorted(folder.glob("epoch-*.parquet"))
+    if not folder.parent.is_dir():
+        raise DataError(f"{folder.parent}: no such folder; name the folder of a run")
     if not files:
         raise DataError(f"{folder}: no beliefs were traced; train with --set training.audit=1")
     return pa.concat_tables([pq.read_table(file) for file in files])
+
+
+def kept_epoch(run: Path) -> int | None:
+    """The epoch whose parameters a finished run kept; None: the last, or the run is not finished."""
+    if not (run / MANIFEST).exists():
+        return None
+    config, _ = described(run)
+    return None if config["training"]["refit"] else int(config["chosen"]["epoch"])
 
 
 def truth_table(path: Path) -> pa.Table:
@@ -36,7 +48,7 @@ def truth_table(path: Path) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet with the columns user, item and liked, such as "
-            f"truth.parquet of tacit data simulate ({error})"
+            "truth.parquet of tacit data simulate"
         ) from error
     pairs = table.set_column(2, "liked", liked).group_by(["user", "item"])
     return pairs.aggregate([("liked", "max")]).rename_columns(["user", "item", "liked"])

@@ -21,7 +21,11 @@ def choosing(text: str) -> tuple[str, int | None]:
     Raises `OptionError` for an unknown name, one of which more is no better, and a bad cut-off.
     """
     name, at, cut = text.partition("@")
-    if known_metric(name) in NOT_BETTER:
+    try:
+        known_metric(name)
+    except OptionError as error:
+        raise OptionError(f'training.metric = "{text}": {error}') from error
+    if name in NOT_BETTER:
         raise OptionError(
             f'training.metric = "{text}": more of it is no better; choose by another, as ndcg@20'
         )

@@ -118,6 +118,11 @@ class DLI:
         rate, warmup, growth = (u if s is None else s for s, u in zip(said, usual, strict=True))
         return rate, warmup, growth
 
+    @property
+    def begins(self) -> float:
+        """Epochs before the first selection."""
+        return self.course[1]
+
     def __call__(self, scored: Scored, objective: Objective, clock: Clock) -> Scored:
         if scored.others.shape[-1] == 0:
             return scored

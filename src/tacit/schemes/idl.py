@@ -67,6 +67,11 @@ class IDL:
     def bind(self, data: TrainingData) -> Self:
         return self
 
+    @property
+    def begins(self) -> float:
+        """Epochs of the warm-up."""
+        return self.warmup
+
     def starts(self, clock: Clock) -> bool:
         """Whether the warm-up is over."""
         return clock.step >= self.warmup * clock.steps_per_epoch

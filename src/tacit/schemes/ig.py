@@ -85,6 +85,11 @@ class InverseGradient:
             )
         return self
 
+    @property
+    def begins(self) -> float:
+        """Epochs of the warm-up."""
+        return self.warmup
+
     def starts(self, clock: Clock) -> bool:
         """Whether the warm-up is over."""
         return clock.step >= self.warmup * clock.steps_per_epoch

@@ -168,6 +168,11 @@ class Scheme:
         """The sampler that leaves the log's targets as they are."""
         return self.sampler.sampler if isinstance(self.sampler, Latent) else self.sampler
 
+    @property
+    def warmup(self) -> float:
+        """Epochs before the last of the parts begins to act; 0 where none waits."""
+        return max(float(getattr(part, "begins", 0.0)) for part in self.parts())
+
     def with_(self, *parts: Part) -> Scheme:
         """A scheme with more parts. Tuples grow, judges before miners, what weighs candidates last; an update
         replaces `Descent` only.

@@ -64,9 +64,8 @@ class Alarms:
     def __call__(self, event: StepEnd | EpochEnd | FitEnd) -> Stop | None:
         if isinstance(event, FitEnd) and self._selected == 0:
             _log.warning(
-                "in %d epochs no false negative was selected, so this was the plain loss: lower "
-                "scheme.warmup, scheme.growth or scheme.gate, raise scheme.rate, or train longer "
-                "(training.patience, training.epochs)",
+                "in %d epochs no false negative was selected, so this was the plain loss: lower the warmup, "
+                "growth or gate of DLI, raise its rate, or train longer (training.patience, training.epochs)",
                 event.clock.epoch,
             )
         if not isinstance(event, EpochEnd):

@@ -36,7 +36,8 @@ class Stateful(Protocol):
 class EarlyStopping:
     """Validate after every `every`-th epoch; stop when `patience` validations brought nothing better.
 
-    Keeps the best parameters where `keep` is set; the caller restores them with `load_best`.
+    Validations of the first `warmup` epochs, in which a scheme does not act yet, are no reason to stop. Keeps
+    the best parameters where `keep` is set; the caller restores them with `load_best`.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class EarlyStopping:
         patience: int,
         every: int = 1,
         keep: bool = False,
+        warmup: float = 0.0,
         log: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.validate, self.metric, self.patience, self.every, self.keep = (
@@ -56,7 +58,7 @@ class EarlyStopping:
             every,
             keep,
         )
-        self.log = log
+        self.warmup, self.log = warmup, log
         self.best, self.best_epoch, self.best_step, self.misses = float("-inf"), -1, 0, 0
         self.parameters: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
@@ -86,7 +88,7 @@ class EarlyStopping:
                 parameters = module.state_dict().items()
                 self.parameters = {name: tensor.detach().clone() for name, tensor in parameters}
             return None
-        self.misses += 1
+        self.misses += epoch > self.warmup
         if self.misses < self.patience:
             return None
         return Stop(f"no better {self.metric} in {self.misses} validations; best at epoch {self.best_epoch}")
@@ -161,9 +163,11 @@ class JsonLog:
         return None
 
     def close(self) -> None:
-        """Flush and close the file."""
+        """Flush and close the file; one without a line goes."""
         with self._disk():
             self._file.close()
+            if self.path.exists() and not self.path.stat().st_size:
+                self.path.unlink()
 
     def state(self) -> State:
         with self._disk():

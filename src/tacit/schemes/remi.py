@@ -34,6 +34,8 @@ from tacit.types import (
     TrainingData,
 )
 
+NOTED = 8  # steps from one note to the next
+
 
 @dataclass(frozen=True)
 class InterestAware:
@@ -46,9 +48,9 @@ class InterestAware:
     nothing under uniform draws; the larger, the more the hardest candidate stands for all.
 
     With `detach` gradients do not reach the weights. In the authors' code they do: easy candidates are then
-    pulled towards the interest. Two numbers are noted, means over rows: `effective_negatives`, 1 / sum
-    (w_i / M)^2, and `spread_of_scores`, the standard deviation of the candidates' scores, which is what
-    hardness works on.
+    pulled towards the interest. Two numbers are noted in every eighth step, means over rows:
+    `effective_negatives`, 1 / sum (w_i / M)^2, and `spread_of_scores`, the standard deviation of the
+    candidates' scores, which is what hardness works on.
     """
 
     hardness: float = 1.0  # beta: of scores in the weights; 0 is none
@@ -70,18 +72,29 @@ class InterestAware:
         scores = objective.logits(scored)[:, 1:]
         kept = held > -torch.inf
         alive = kept.any(1, keepdim=True)
-        sharpened = torch.where(kept, scores * self.hardness + held - scored.log_q[:, 1:], -torch.inf)
-        shares = torch.where(alive, sharpened, 0.0).log_softmax(1)
+        sharpened = (held - scored.log_q[:, 1:]).add(scores, alpha=self.hardness)
+        whole = bool(alive.all()) and bool(scores.detach().sum().isfinite())
+        if not whole:
+            sharpened = torch.where(alive, torch.where(kept, sharpened, -torch.inf), 0.0)
+        shares = sharpened.log_softmax(1)
         if self.detach:
             shares = shares.detach()
-        total = torch.where(alive, held, 0.0).logsumexp(1, keepdim=True)
-        others = torch.where(kept, shares + total, -torch.inf)
+        total = (held if whole else torch.where(alive, held, 0.0)).logsumexp(1, keepdim=True)
+        others = shares + total
+        if not whole:
+            others = torch.where(kept, others, -torch.inf)
         log_weights = torch.cat([scored.log_weights[:, :1], others], 1)
-        effective = (2 * shares.detach()).exp().sum(1).reciprocal()[alive[:, 0]]
-        notes = {"spread_of_scores": scores.detach().std(1, correction=0).mean()}
-        if len(effective):
-            notes["effective_negatives"] = effective.mean()
-        return replace(scored, log_weights=log_weights, notes=scored.notes | notes)
+        notes = scored.notes
+        if clock.step % min(NOTED, clock.steps_per_epoch) == 0:
+            notes = notes | _notes(scores.detach(), shares.detach()[alive[:, 0]])
+        return replace(scored, log_weights=log_weights, notes=notes)
+
+
+def _notes(scores: Float[Tensor, "Q M"], shares: Float[Tensor, "alive M"]) -> dict[str, Tensor]:
+    notes = {"spread_of_scores": scores.std(1, correction=0).mean()}
+    if len(shares):
+        notes["effective_negatives"] = (2 * shares).exp().sum(1).reciprocal().mean()
+    return notes
 
 
 @dataclass(frozen=True)

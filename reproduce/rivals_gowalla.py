@@ -1,11 +1,11 @@
-"""Losses of cosines on Gowalla: BSL, SimpleX's CCL and smoothed labels, each on MF.
+"""Losses of cosines on Gowalla: BSL and SimpleX's CCL, each on MF.
 
     python -m reproduce.rivals_gowalla [CELL ...]
 
-BSL and smoothed labels have the biases and the temperature of our default, which is sampled softmax (its
-figures are in `reproduce.directspec_gowalla`); BSL once with the ratio of its authors (1.22), once without.
-CCL has its authors' candidates, weight and margin (2,000, 250, .9) but our optimiser and batch. One seed and
-as few points: who is ahead here is not settled.
+BSL has the biases and the temperature of our default, which is sampled softmax (its figures are in
+`reproduce.directspec_gowalla`), once with the ratio of its authors (1.22), once without. CCL has its authors'
+candidates, weight and margin (2,000, 250, .9) but our optimiser and batch. One seed and as few points: who is
+ahead here is not settled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from reproduce.contest import Contest
 from reproduce.pairs import Setting, Work, published
 from tacit.backbones.mf import MFConfig
 from tacit.schemes.rivals.contrastive import BSLScheme, CCLScheme
-from tacit.schemes.rivals.smoothing import SmoothedScheme
 from tacit.training.optimizers import OptimizerOptions
 from tacit.training.options import TrainingOptions
 
@@ -31,11 +30,9 @@ def cells() -> dict[str, Work]:
     biased = MFConfig(biases=True, bias_rate=0.1)
     bsl = [BSLScheme(temperature=0.12, ratio=ratio) for ratio in (1.0, 1.22)]
     ccl = CCLScheme(negatives=2000, margin=0.9, weight=250.0)
-    smoothed = SmoothedScheme(temperature=0.12, smoothing=0.1)
     schemes = {
         "bsl": [Setting(biased, preset, optimizer, training) for preset in bsl],
         "ccl": [Setting(MFConfig(), ccl, optimizer, training)],
-        "label-smoothing": [Setting(biased, smoothed, optimizer, training)],
     }
     return Contest(STUDY, "mf", partial(published, "gowalla"), schemes, seeds=range(1)).cells()
 

@@ -32,7 +32,7 @@ def beliefs(
     error of the belief, and for the epoch that the run kept how much was liked at each height of the belief.
     --json adds that of every epoch, quantiles of the belief, and what was taken by the popularity of items.
     """
-    from tacit.evaluation.beliefs import kept_epoch, read_beliefs, summary, truth_table
+    from tacit.evaluation.beliefs import read_beliefs, summary, truth_table
 
     rows.check(out)
     found = read_beliefs(run / "beliefs")
@@ -40,7 +40,7 @@ def beliefs(
         rows.write(out, found)
         say(f"wrote {out}")
     entries = summary(found, None if truth is None else truth_table(truth))
-    kept = kept_epoch(run) or entries[-1]["epoch"]
+    kept = _kept(run) or entries[-1]["epoch"]
     if json:
         emit({"kept": kept, "epochs": entries})
         return
@@ -52,3 +52,14 @@ def beliefs(
     if truth is not None and its:
         bins = [[part[name] for name in CALIBRATION] for part in its[0]["calibration"]]
         table(f"Belief and what is liked, epoch {kept}", CALIBRATION, bins)
+
+
+def _kept(run: Path) -> int | None:
+    """The epoch whose parameters a finished run kept; None: the last, or the run is not finished."""
+    from tacit.run import described
+    from tacit.storage import MANIFEST
+
+    if not (run / MANIFEST).exists():
+        return None
+    config, _ = described(run)
+    return None if config["training"]["refit"] else int(config["chosen"]["epoch"])

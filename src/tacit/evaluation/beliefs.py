@@ -11,8 +11,6 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int32
 
 from tacit.errors import DataError
-from tacit.run import described
-from tacit.storage import MANIFEST
 
 SURE = 0.5  # belief from which an item counts as taken for a positive
 BINS = 10
@@ -27,14 +25,6 @@ def read_beliefs(folder: Path) -> pa.Table:
     if not files:
         raise DataError(f"{folder}: no beliefs were traced; train with --set training.audit=1")
     return pa.concat_tables([pq.read_table(file) for file in files])
-
-
-def kept_epoch(run: Path) -> int | None:
-    """The epoch whose parameters a finished run kept; None: the last, or the run is not finished."""
-    if not (run / MANIFEST).exists():
-        return None
-    config, _ = described(run)
-    return None if config["training"]["refit"] else int(config["chosen"]["epoch"])
 
 
 def truth_table(path: Path) -> pa.Table:

@@ -31,9 +31,9 @@ def spectrum(
     threads: shared.Threads = None,
     version: shared.Version = False,
 ) -> None:
-    """Measure how evenly embeddings of a run use their dimensions: where they collapse, ranks are low.
+    """Measure how evenly embeddings use their dimensions.
 
-    Trained with --set training.spectrum=1, a run knows them after every epoch.
+    Where they collapse, effective ranks are low. Trained with --set training.spectrum=1, a run knows them after every epoch.
     """
     from tacit.errors import OptionError
     from tacit.run import load

@@ -33,7 +33,8 @@ def spectrum(
 ) -> None:
     """Measure how evenly embeddings use their dimensions.
 
-    Where they collapse, effective ranks are low. Trained with --set training.spectrum=1, a run knows them after every epoch.
+    Where they collapse, effective ranks are low. Trained with --set training.spectrum=1, a run knows them
+    after every epoch.
     """
     from tacit.errors import OptionError
     from tacit.run import load

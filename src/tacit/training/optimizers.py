@@ -107,8 +107,8 @@ class RowAdagrad(_RowWise):
         )
 
 
-class RowAdam(_RowWise):
-    """Adam on touched rows with one second moment per row."""
+class _Adam(_Optimizer):
+    """What Adam and its kin are told: rate, decay of both moments, and what keeps the divisor off zero."""
 
     def __init__(
         self,
@@ -118,6 +118,10 @@ class RowAdam(_RowWise):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
+
+
+class RowAdam(_Adam, _RowWise):
+    """Adam on touched rows with one second moment per row."""
 
     def _initial(self, table: Tensor) -> dict[str, Tensor]:
         return {"means": torch.zeros_like(table), "squares": torch.zeros(len(table), dtype=table.dtype)}
@@ -128,17 +132,8 @@ class RowAdam(_RowWise):
         _adam_pass(compiled.row_adam, table, rows, values, state, group)
 
 
-class LazyAdam(_RowWise):
+class LazyAdam(_Adam, _RowWise):
     """Adam on touched rows: moments of rows without a gradient neither decay nor move them."""
-
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        rate: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
 
     def _initial(self, table: Tensor) -> dict[str, Tensor]:
         return {"means": torch.zeros_like(table), "squares": torch.zeros_like(table)}
@@ -168,17 +163,8 @@ def _adam_pass(
     )
 
 
-class DenseAdam(_Optimizer):
+class DenseAdam(_Adam):
     """Torch's fused Adam over every row; sparse gradients are made dense."""
-
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        rate: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-8,
-    ) -> None:
-        super().__init__(parameters, {"rate": rate, "betas": betas, "epsilon": epsilon})
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = [_dense(parameter) for parameter in parameters]
@@ -216,8 +202,8 @@ def _dense(parameter: Tensor) -> Tensor:
     return parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
 
 
-class Descent(_Optimizer):
-    """Plain gradient descent."""
+class SGD(_Optimizer):
+    """Plain stochastic gradient descent: no momentum, no decay."""
 
     def __init__(self, parameters: Iterable[Any], rate: float) -> None:
         super().__init__(parameters, {"rate": rate})
@@ -231,7 +217,7 @@ class Descent(_Optimizer):
         return gradient
 
 
-class SignDescent(Descent):
+class SignDescent(SGD):
     """Every entry moves by the rate against the sign of its gradient: the first step of a fresh Adam."""
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -276,6 +262,6 @@ OPTIMIZERS: dict[str, Callable[[Any, float], torch.optim.Optimizer]] = {
     "row-adam": RowAdam,
     "lazy-adam": LazyAdam,
     "adam": DenseAdam,
-    "sgd": Descent,
+    "sgd": SGD,
     "sign": SignDescent,
 }

@@ -58,9 +58,20 @@ def test_a_saved_copy_drops_the_notes_of_the_run_that_it_replaces(
 
 def test_the_epoch_that_the_run_kept_is_told(tacit: Tacit, place: Place, tmp_path: Path) -> None:
     parts = place.split / "train.parquet", "--valid", place.split / "valid.parquet"
-    made = "--scheme", "dli", "--out", tmp_path / "run", *QUICK, "--set", "optimizer.rate=5"
+    made = (
+        "--scheme",
+        "dli",
+        "--out",
+        tmp_path / "run",
+        *QUICK,
+        "--set",
+        "training.epochs=9",
+        "--set",
+        "training.patience=2",
+    )
     assert tacit("fit", *parts, *made).code == 0
     kept = load(tmp_path / "run").config["chosen"]["epoch"]
+    assert kept < tacit("beliefs", tmp_path / "run", "--json").json["epochs"][-1]["epoch"]
     assert tacit("beliefs", tmp_path / "run", "--json").json["kept"] == kept
     assert f"the run kept the parameters of epoch {kept}" in tacit("beliefs", tmp_path / "run").err
 

@@ -120,10 +120,6 @@ def read(
     _refuse_unknown(SchemeChoice, over["use"], "--scheme" if scheme else f"{where}: scheme.use")
     made = _choice(Backbone, beneath(table.backbone, body), "backbone", where, folder)
     preset = _choice(SchemeChoice, beneath(table.scheme, over), "scheme", where, folder)
-    try:
-        scheme_of(preset)
-    except OptionError as error:
-        raise _told(error, "scheme", where) from error
     if not isinstance(also, list) or not all(isinstance(table, dict) for table in also):
         raise OptionError(
             f"{where}: scheme.also is a list of tables: write [[scheme.also]] and its options below"

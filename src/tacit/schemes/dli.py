@@ -248,6 +248,7 @@ class DLIScheme:
                 'joint is a form of the reversed sampled softmax: use it with loss = "reverse" and '
                 'objective = "sampled-softmax", or leave it out'
             )
+        self.build()
 
     def build(self) -> Scheme:
         """The scheme of these options."""

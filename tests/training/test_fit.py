@@ -12,6 +12,7 @@ from tacit.backbones.lightgcn import LightGCNConfig
 from tacit.backbones.mf import GMFConfig, MFConfig
 from tacit.errors import Diverged, OptionError
 from tacit.events import EpochEnd, FitEnd, StepEnd, Stop
+from tacit.kernels.denormals import flushed
 from tacit.parts.objectives import BCE
 from tacit.parts.samplers import Uniform
 from tacit.parts.schedules import Exponential
@@ -303,3 +304,10 @@ def test_the_rate_follows_its_schedule():
     run = small()
     run.fit(epochs=3, rate=Exponential(0.1, 0.5))
     assert {group["rate"] for group in run.optimizer.param_groups} == {0.025}
+
+
+def test_denormal_numbers_are_flushed_while_training_and_no_longer():
+    found = []
+    small().fit(1, callbacks=[lambda event: found.append(flushed())])
+    assert set(found) == {True}
+    assert not flushed()

@@ -16,6 +16,7 @@ import torch
 from tacit.data.loaders import Loader
 from tacit.errors import Diverged, OptionError
 from tacit.events import Callback, EpochEnd, FitEnd, StepEnd, Stop
+from tacit.kernels.denormals import flushing_denormals
 from tacit.kernels.sampling import derived_key
 from tacit.training.optimizers import set_rate
 from tacit.training.step import Step, StepLoss
@@ -58,6 +59,7 @@ class Position:
         self.epoch, self.within, self.sums, self.counts = self.epoch + 1, 0, {}, {}
 
 
+@flushing_denormals()
 def fit(
     step: Step,
     loader: Loader,

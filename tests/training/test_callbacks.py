@@ -158,6 +158,20 @@ def test_a_restored_log_is_cut_back_to_its_checkpoint(tmp_path):
     assert lines_of(path) == [{"a": 1}, {"b": 3}]
 
 
+def test_a_restored_log_that_was_removed_begins_anew(tmp_path):
+    path = tmp_path / "log.jsonl"
+    log = JsonLog(path)
+    log.write({"lost": 1})
+    _, state = log.state()
+    log.close()
+    path.unlink()
+    again = JsonLog(path)
+    again.restore({}, state)
+    again.write({"b": 3})
+    again.close()
+    assert lines_of(path) == [{"b": 3}]
+
+
 def test_a_log_that_cannot_be_written_names_the_file(tmp_path):
     with pytest.raises(StorageError, match=r"log\.jsonl: cannot write the log"):
         JsonLog(tmp_path / "absent" / "log.jsonl")

@@ -177,7 +177,8 @@ class JsonLog:
 
     def restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         with self._disk():
-            self._file.truncate(values["bytes"])
+            held = self._file.seek(0, os.SEEK_END)  # fewer bytes where somebody removed the log
+            self._file.truncate(min(held, values["bytes"]))
             self._file.seek(0, os.SEEK_END)
 
 

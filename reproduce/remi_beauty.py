@@ -9,4 +9,6 @@ from reproduce.routed import contests
 STUDY = "remi_beauty"
 
 if __name__ == "__main__":
-    chosen_cells(contests(STUDY, "beauty", length=20, epochs=18, routed=("comirec-dr", "mind")), STUDY)
+    chosen_cells(
+        contests(STUDY, "beauty", length=20, epochs=18, routed={"comirec-dr": 30, "mind": 30}), STUDY
+    )

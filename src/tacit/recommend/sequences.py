@@ -16,7 +16,9 @@ from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR, Sequences
 from tacit.types import History
 
-TOGETHER = 32  # sequences encoded at once; always as many, since the last bits depend on the shape
+# Sequences of a length encoded at once, and about how many events: always as many, since the last bits depend
+# on the shape.
+TOGETHER, EVENTS = 32, 512
 
 
 class SequenceRecommender:
@@ -44,9 +46,10 @@ class SequenceRecommender:
         active = np.zeros((len(events), people), bool)
         for length in np.unique(lengths[lengths > 0]):
             rows = np.flatnonzero(lengths == length)
-            for first in range(0, len(rows), TOGETHER):
-                chosen = rows[first : first + TOGETHER]
-                found[chosen], active[chosen] = self._encoded(events.select(chosen), int(length))
+            count = min(TOGETHER, max(1, EVENTS // int(length)))
+            for first in range(0, len(rows), count):
+                chosen = rows[first : first + count]
+                found[chosen], active[chosen] = self._encoded(events.select(chosen), int(length), count)
         return found, active
 
     def score(self, queries: Queries) -> Float32[np.ndarray, "Q N"]:
@@ -79,13 +82,13 @@ class SequenceRecommender:
         return lists[0] if len(lists) == 1 else merge(lists, k)
 
     @torch.no_grad()
-    def _encoded(self, events: Sequences, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of sequences of one length, filled up to `TOGETHER` with the first of them."""
+    def _encoded(self, events: Sequences, length: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of sequences of one length, filled up to `count` with the first of them."""
         used = len(events)
-        events = events.select(np.arange(TOGETHER) * (np.arange(TOGETHER) < used))
-        items = torch.from_numpy(events.flat()[1].astype(np.int64)).view(TOGETHER, length)
-        ends = torch.arange(1, TOGETHER + 1) * length - 1
-        encoded = self.backbone.encode(History(items, torch.full((TOGETHER,), length), ends))
+        events = events.select(np.arange(count) * (np.arange(count) < used))
+        items = torch.from_numpy(events.flat()[1].astype(np.int64)).view(count, length)
+        ends = torch.arange(1, count + 1) * length - 1
+        encoded = self.backbone.encode(History(items, torch.full((count,), length), ends))
         queries = normalize(encoded.queries, dim=2) if self.cosine else encoded.queries
         active = torch.ones(queries.shape[:2], dtype=torch.bool) if encoded.active is None else encoded.active
         return queries[:used].float().numpy(), active[:used].numpy()

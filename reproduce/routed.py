@@ -6,8 +6,9 @@ validation Recall@50 chooses one; users are drawn uniformly. Every scheme has tw
 nothing else is to be chosen, two of the hardness, two of the regulariser's strength, the authors' and a
 smaller one; with both, the pairs of these. Gradients reach the routing of ComiRec-DR and MIND in every run,
 the plain ones too, so that the regulariser alone is what differs. At the authors' strength these two learn
-little in their first six epochs on Beauty, and most in the end: they have more epochs. Repeats are left out and what somebody did before is
-masked, where the authors rank it too. The routing is looked at after every epoch.
+little in their first six epochs on Beauty, and most in the end: they have more epochs. Repeats are left out
+and what somebody did before is masked, where the authors rank it too. The routing is looked at after every
+epoch.
 """
 
 from __future__ import annotations

@@ -5,10 +5,9 @@ Every run has the same batches of 128, the same 1,280 shared negatives and the s
 validation Recall@50 chooses one; users are drawn uniformly. Every scheme has two points: two rates where
 nothing else is to be chosen, two of the hardness, two of the regulariser's strength, the authors' and a
 smaller one; with both, the pairs of these. Gradients reach the routing of ComiRec-DR and MIND in every run,
-the plain ones too, so that the regulariser alone is what differs. At the authors' strength these two learn
-little in their first six epochs on Beauty, and most in the end: they have more epochs. Repeats are left out
-and what somebody did before is masked, where the authors rank it too. The routing is looked at after every
-epoch.
+the plain ones too, so that the regulariser alone is what differs. At the authors' strength these two begin
+to learn after some four to six epochs on Beauty only, so they have more of them. Repeats are left out and
+what somebody did before is masked, where the authors rank it too. The routing is looked at after every epoch.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ def contests(
         "mind": MINDConfig(length=length, attached=True),
     }
     found: dict[str, Work] = {}
-    for name, own in {"comirec-sa": epochs, **(routed or {})}.items():
-        schemes = interest_schemes(backbones[name], RATES.get(name, 0.001), own, STRENGTHS[name])
+    for name, limit in {"comirec-sa": epochs, **(routed or {})}.items():
+        schemes = interest_schemes(backbones[name], RATES.get(name, 0.001), limit, STRENGTHS[name])
         if name == "comirec-sa":
             schemes |= beside(length)
         contest = OrderedContest(

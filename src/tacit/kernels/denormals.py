@@ -1,7 +1,7 @@
 """Numbers below the smallest normal one: a CPU computes with them many times slower.
 
-Softmax weights of items far below the target and their squares in the optimiser become such numbers when
-scores grow; they move no weight, and flushed to zero they cost nothing.
+Softmax weights of items far below the target, and the squares of gradients in the optimiser, become such
+numbers when scores grow; they move no parameter, and flushed to zero they cost nothing.
 """
 
 from __future__ import annotations

@@ -146,8 +146,8 @@ class Run:
     def score(self, users: Sequence[Id], items: Sequence[Id]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Score of each (user, item) pair, float32; higher is better. Raises `UnknownId`."""
         evidence = self.evidence
-        rows = np.array([self.user_ids.row(user) for user in users], np.int64)
-        columns = np.array([self.item_ids.row(item) for item in items], np.int64)
+        rows = self.user_ids.rows(users)
+        columns = self.item_ids.rows(items)
         queries = Queries(
             trained_rows(rows, evidence.positives),
             evidence.seen.select(rows),

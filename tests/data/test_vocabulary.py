@@ -122,6 +122,22 @@ def test_an_unknown_integer_says_what_range_is_known() -> None:
         Vocabulary([10, 40]).row(33)
 
 
+@pytest.mark.parametrize("size", [3, 3000])
+@pytest.mark.parametrize("kind", [int, str])
+def test_several_are_found_at_once_among_few_and_among_many(kind: type, size: int) -> None:
+    vocabulary = Vocabulary([kind(number) for number in range(size)])
+    found = vocabulary.rows([kind(2), kind(0), kind(2)])
+    assert found.dtype == np.int64
+    assert found.tolist() == [vocabulary.row(kind(2)), vocabulary.row(kind(0)), vocabulary.row(kind(2))]
+
+
+@pytest.mark.parametrize("size", [3, 3000])
+@pytest.mark.parametrize("wrong", [-7, "1", 2**70])
+def test_the_first_unknown_of_several_is_named(wrong: object, size: int) -> None:
+    with pytest.raises(UnknownId, match=f"unknown id {wrong!r}"):
+        Vocabulary(list(range(size))).rows([1, wrong, -8])
+
+
 def test_a_text_among_integers_says_what_ids_are() -> None:
     with pytest.raises(UnknownId, match="ids here are integers"):
         Vocabulary([10]).row("10")

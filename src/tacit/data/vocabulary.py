@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int, Int32
+from jaxtyping import Int, Int32, Int64
 
 from tacit.errors import DataError, UnknownId
 from tacit.kernels.ingest import encode_dense
@@ -21,6 +22,7 @@ Id = int | str
 Kind = Literal["int", "str"]
 _NUMBER = re.compile(r"[+-]?\d+")
 _HINTS_FROM = 5000
+_SINGLY = 100  # ids are looked up one by one where all known ones are this many times as many
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,15 @@ class Vocabulary:
         if (row := self._find(id)) >= 0:
             return row
         raise UnknownId(f"unknown id {id!r}{self._hint(id)}")
+
+    def rows(self, ids: Sequence[Id]) -> Int64[np.ndarray, "n"]:
+        """Row of each id, all of them known. `UnknownId` for the first that is not."""
+        if _SINGLY * len(ids) >= len(self):
+            with contextlib.suppress(DataError):
+                found = self.encode(ids)
+                if len(found) == 0 or int(found.min()) >= 0:
+                    return found.astype(np.int64)
+        return np.array([self.row(id) for id in ids], np.int64)
 
     def __contains__(self, id: Id) -> bool:
         return self._find(id) >= 0

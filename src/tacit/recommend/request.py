@@ -115,7 +115,7 @@ class Catalogue:
         are answered by popularity, which the notes say. Raises `UnknownId` for ids
         the run does not know and `OptionError` for a k below 1 or above the catalogue.
         """
-        rows = np.array([self.user_ids.row(user) for user in users], np.int64)
+        rows = self.user_ids.rows(users)
         exclude = None if keep_seen else self.masked.select(rows)
         events = None if self.events is None else self.events.select(rows)
         queries = Queries(trained_rows(rows, self.trained), self.history.select(rows), events)
@@ -134,7 +134,7 @@ class Catalogue:
         """The k best items for people known by what they touched, oldest first; raises as `for_users`."""
         lengths = [len(history) for history in histories]
         rows = np.repeat(np.arange(len(histories)), lengths)
-        items = np.array([self.item_ids.row(item) for history in histories for item in history], np.int64)
+        items = self.item_ids.rows([item for history in histories for item in history])
         history = CSR.from_pairs(rows, items, len(histories), len(self.item_ids))
         events = Sequences.of(rows, items, len(histories))
         queries = Queries(np.full(len(histories), -1, np.int64), history, events)
@@ -190,9 +190,9 @@ class Catalogue:
             return None
         allowed = np.full(self.recommender.n_items, allow is None)
         if allow is not None:
-            allowed[[self.item_ids.row(item) for item in allow]] = True
+            allowed[self.item_ids.rows(list(allow))] = True
         if deny is not None:
-            allowed[[self.item_ids.row(item) for item in deny]] = False
+            allowed[self.item_ids.rows(list(deny))] = False
         return allowed
 
 

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import catalogues, evaluation, ingest, overheads, sequences, training
+from benchmarks import catalogues, evaluation, ingest, overheads, requests, sequences, training
 
 
 def main() -> None:
@@ -8,6 +8,7 @@ def main() -> None:
     training.main()
     overheads.main()
     evaluation.main()
+    requests.main()
     ingest.main()
     sequences.main()
     catalogues.main()

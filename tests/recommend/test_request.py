@@ -35,3 +35,9 @@ def test_people_without_an_id_have_a_null_of_its_type(catalogue: Catalogue) -> N
     table = catalogue.for_history([["a"]], 2).to_arrow()
     assert table["user"].type == pa.int64()
     assert table["user"].null_count == len(table) == 2
+
+
+def test_only_what_is_allowed_and_was_not_seen_is_ranked(catalogue: Catalogue) -> None:
+    found = catalogue.for_users([7, 8], 3, allow=["a", "b", "d"], deny=["d"])
+    assert found.items == [["b"], ["a"]]
+    assert "2 of 2 have fewer than 3 items left to recommend" in found.notes

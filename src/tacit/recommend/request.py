@@ -203,9 +203,21 @@ def _ranked(recommender: Recommender, queries: Queries, k: int, exclude: CSR | N
     parts = []
     for start in range(0, max(len(queries), 1), step):
         rows = np.arange(start, min(start + step, len(queries)))
-        masked = None if exclude is None else exclude.select(rows)
-        parts.append(_best(recommender.score(queries.select(rows)), k, masked, allowed))
+        masked = _hidden(allowed, None if exclude is None else exclude.select(rows), len(rows))
+        parts.append(recommender.recommend(queries.select(rows), k, exclude=masked))
     return TopK(np.concatenate([p.items for p in parts]), np.concatenate([p.scores for p in parts]))
+
+
+def _hidden(allowed: Bool[np.ndarray, "N"], exclude: CSR | None, n_rows: int) -> CSR:
+    """What is not allowed to anybody, and what is excluded of each row."""
+    rows = []
+    for row in range(n_rows):
+        hidden = ~allowed
+        if exclude is not None:
+            hidden[exclude.row(row)] = True
+        rows.append(np.flatnonzero(hidden).astype(np.int32))
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+    return CSR(indptr, np.concatenate([np.zeros(0, np.int32), *rows]), len(allowed))
 
 
 def _best(scores: Float32[np.ndarray, "Q N"], k: int, exclude: CSR | None, allowed: Any) -> TopK:

@@ -73,13 +73,15 @@ class SequenceRecommender:
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""
         vectors, active = self.interests(_events(queries))
-        lists = []
-        for interest in range(vectors.shape[1]):
-            best = self._products.best(vectors[:, interest], k, exclude)
-            if interest:
-                best.items[~active[:, interest]] = -1
-            lists.append(best)
-        return lists[0] if len(lists) == 1 else merge(lists, k)
+        people, interests, dim = vectors.shape
+        if exclude is not None:
+            exclude = exclude.select(np.repeat(np.arange(people), interests))
+        best = self._products.best(vectors.reshape(-1, dim), k, exclude)
+        if interests == 1:
+            return best
+        items, scores = (found.reshape(people, interests, k) for found in (best.items, best.scores))
+        items[:, 1:][~active[:, 1:]] = -1
+        return merge([TopK(items[:, one], scores[:, one]) for one in range(interests)], k)
 
     @torch.no_grad()
     def _encoded(self, events: Sequences, length: int, count: int) -> tuple[np.ndarray, np.ndarray]:

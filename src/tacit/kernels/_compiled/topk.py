@@ -6,6 +6,8 @@ import numpy as np
 
 from tacit.kernels._compiled.jit import jit, prange
 
+SPARE = 24  # items that a ranking by exact scores keeps beyond k
+
 
 @jit()
 def sift(scores: Any, items: Any, k: int) -> None:
@@ -26,6 +28,16 @@ def sift(scores: Any, items: Any, k: int) -> None:
             at = child
         else:
             return
+
+
+@jit()
+def empty(scores: Any, items: Any, best_scores: Any, best_items: Any) -> None:
+    """Write a heap best first, -1 where it holds no item."""
+    for place in range(scores.size - 1, -1, -1):
+        best_scores[place] = scores[0]
+        best_items[place] = items[0] if scores[0] > -np.inf else -1
+        scores[0], items[0] = scores[place], items[place]
+        sift(scores, items, place)
 
 
 @jit(parallel=True)
@@ -49,14 +61,80 @@ def top_k(scores: Any, indptr: Any, indices: Any, k: int, best_items: Any, best_
                 kept_items[0] = item
                 sift(kept_scores, kept_items, k)
                 worst = kept_scores[0]
-        for place in range(k - 1, -1, -1):
-            size = place + 1
-            found = kept_scores[0] > -np.inf
-            best_scores[row, place] = kept_scores[0]
-            best_items[row, place] = kept_items[0] if found else -1
-            kept_scores[0] = kept_scores[size - 1]
-            kept_items[0] = kept_items[size - 1]
-            sift(kept_scores, kept_items, size - 1)
+        empty(kept_scores, kept_items, best_scores[row], best_items[row])
+
+
+@jit()
+def exact(vector: Any, item: Any, bias: Any) -> Any:
+    """Their inner product and the bias: products of float32 are exact in float64."""
+    total = np.float64(bias)
+    for at in range(vector.size):
+        total += np.float64(vector[at]) * np.float64(item[at])
+    return np.float32(total)
+
+
+@jit()
+def offer(scores: Any, items: Any, score: Any, item: Any) -> None:
+    """Put an item into a heap of the best where it belongs there, whatever came before it."""
+    if score > scores[0] or (score == scores[0] and item < items[0]):
+        scores[0], items[0] = score, item
+        sift(scores, items, scores.size)
+
+
+@jit(parallel=True)
+def exact_top_k(
+    scores: Any,
+    reach: Any,
+    vectors: Any,
+    items: Any,
+    bias: Any,
+    indptr: Any,
+    indices: Any,
+    best_items: Any,
+    best_scores: Any,
+) -> None:
+    """As `top_k` of the exact scores, given scores that lie within half of `reach[row]` of them.
+
+    Whoever is that near the k-th best score, or above it, is scored exactly. A few more than k are kept on
+    the way; only where these are all that near, all scores are read once more.
+    """
+    n_items, k = scores.shape[1], best_items.shape[1]
+    room = k + SPARE
+    for row in prange(scores.shape[0]):
+        kept_scores = np.full(room, -np.inf, np.float32)
+        kept_items = np.full(room, n_items, np.int32)
+        at, end = indptr[row], indptr[row + 1]
+        skip = indices[at] if at < end else n_items
+        worst = np.float32(-np.inf)
+        for item in range(n_items):
+            if item == skip:
+                at += 1
+                skip = indices[at] if at < end else n_items
+                continue
+            score = scores[row, item]
+            if score > worst:
+                kept_scores[0] = score
+                kept_items[0] = item
+                sift(kept_scores, kept_items, room)
+                worst = kept_scores[0]
+        limit = np.float64(np.sort(kept_scores)[SPARE]) - reach[row]
+        found_scores = np.full(k, -np.inf, np.float32)
+        found_items = np.full(k, n_items, np.int32)
+        if worst == -np.inf or worst < limit:
+            for place in range(room):
+                item = kept_items[place]
+                if item < n_items and kept_scores[place] >= limit:
+                    offer(found_scores, found_items, exact(vectors[row], items[item], bias[item]), item)
+        else:
+            at = indptr[row]
+            skip = indices[at] if at < end else n_items
+            for item in range(n_items):
+                if item == skip:
+                    at += 1
+                    skip = indices[at] if at < end else n_items
+                elif scores[row, item] >= limit:
+                    offer(found_scores, found_items, exact(vectors[row], items[item], bias[item]), item)
+        empty(found_scores, found_items, best_scores[row], best_items[row])
 
 
 @jit(parallel=True)

@@ -40,27 +40,34 @@ def empty(scores: Any, items: Any, best_scores: Any, best_items: Any) -> None:
         sift(scores, items, place)
 
 
+@jit()
+def best_of(scores: Any, excluded: Any, size: int) -> Any:
+    """Heap of the best columns of a row outside the excluded ones: scores and items."""
+    n_items = scores.size
+    kept_scores = np.full(size, -np.inf, np.float32)
+    kept_items = np.full(size, n_items, np.int32)
+    at = 0
+    skip = excluded[at] if at < excluded.size else n_items
+    worst = np.float32(-np.inf)
+    for item in range(n_items):
+        if item == skip:
+            at += 1
+            skip = excluded[at] if at < excluded.size else n_items
+            continue
+        if scores[item] > worst:
+            kept_scores[0] = scores[item]
+            kept_items[0] = item
+            sift(kept_scores, kept_items, size)
+            worst = kept_scores[0]
+    return kept_scores, kept_items
+
+
 @jit(parallel=True)
 def top_k(scores: Any, indptr: Any, indices: Any, k: int, best_items: Any, best_scores: Any) -> None:
     """Best k of each row outside its excluded columns, best first; ties by lower column."""
-    n_items = scores.shape[1]
     for row in prange(scores.shape[0]):
-        kept_scores = np.full(k, -np.inf, np.float32)
-        kept_items = np.full(k, n_items, np.int32)
-        at, end = indptr[row], indptr[row + 1]
-        skip = indices[at] if at < end else n_items
-        worst = np.float32(-np.inf)
-        for item in range(n_items):
-            if item == skip:
-                at += 1
-                skip = indices[at] if at < end else n_items
-                continue
-            score = scores[row, item]
-            if score > worst:
-                kept_scores[0] = score
-                kept_items[0] = item
-                sift(kept_scores, kept_items, k)
-                worst = kept_scores[0]
+        excluded = indices[indptr[row] : indptr[row + 1]]
+        kept_scores, kept_items = best_of(scores[row], excluded, k)
         empty(kept_scores, kept_items, best_scores[row], best_items[row])
 
 
@@ -101,37 +108,21 @@ def exact_top_k(
     n_items, k = scores.shape[1], best_items.shape[1]
     room = k + SPARE
     for row in prange(scores.shape[0]):
-        kept_scores = np.full(room, -np.inf, np.float32)
-        kept_items = np.full(room, n_items, np.int32)
-        at, end = indptr[row], indptr[row + 1]
-        skip = indices[at] if at < end else n_items
-        worst = np.float32(-np.inf)
-        for item in range(n_items):
-            if item == skip:
-                at += 1
-                skip = indices[at] if at < end else n_items
-                continue
-            score = scores[row, item]
-            if score > worst:
-                kept_scores[0] = score
-                kept_items[0] = item
-                sift(kept_scores, kept_items, room)
-                worst = kept_scores[0]
+        excluded = indices[indptr[row] : indptr[row + 1]]
+        kept_scores, kept_items = best_of(scores[row], excluded, room)
         limit = np.float64(np.sort(kept_scores)[SPARE]) - reach[row]
         found_scores = np.full(k, -np.inf, np.float32)
         found_items = np.full(k, n_items, np.int32)
-        if worst == -np.inf or worst < limit:
+        if kept_scores[0] == -np.inf or kept_scores[0] < limit:
             for place in range(room):
                 item = kept_items[place]
                 if item < n_items and kept_scores[place] >= limit:
                     offer(found_scores, found_items, exact(vectors[row], items[item], bias[item]), item)
         else:
-            at = indptr[row]
-            skip = indices[at] if at < end else n_items
+            at = 0
             for item in range(n_items):
-                if item == skip:
+                if at < excluded.size and item == excluded[at]:
                     at += 1
-                    skip = indices[at] if at < end else n_items
                 elif scores[row, item] >= limit:
                     offer(found_scores, found_items, exact(vectors[row], items[item], bias[item]), item)
         empty(found_scores, found_items, best_scores[row], best_items[row])

@@ -7,12 +7,13 @@ from typing import Any
 from tacit.defaults import Suggested
 
 SETS = ("ml-100k", "lastfm-seq")
-WIDER = ("sasrec-softmax", "gru4rec-softmax", "comirec-dr-sampled-softmax")  # tried on games too
+# Tried on games too.
+WIDER = ("sasrec-softmax", "gru4rec-softmax", "comirec-dr-sampled-softmax", "comirec-sa-remi")
 DOTS = {"similarity": "dot", "temperature": 1.0}
 SHARED = {**DOTS, "correction": True}
 COSINES = {"similarity": "cosine", "temperature": 0.1, "correction": True}
 STRENGTHS = {  # of the routing: its variance is far larger where events are shared out among interests
-    "comirec-sa": (0.1, 3.125),
+    "comirec-sa": (0.1, 0.6, 3.125),
     "comirec-dr": (0.003, 0.03),
     "mind": (0.003, 0.03),
 }

@@ -131,6 +131,15 @@ def test_rows_are_those_of_the_log():
     assert np.array_equal(log.items[batch.rows.numpy()], batch.targets.numpy())
 
 
+def test_numbers_are_kept_in_32_bits_and_given_in_64():
+    loader = SequenceLoader.of(log_of([[10, 20, 30]]), 2, "last", 8, seed=0)
+    kept = (loader.items, loader.rows, loader.users, loader.starts, loader.firsts, loader.stops)
+    assert {numbers.dtype for numbers in kept} == {torch.int32}
+    batch = next(loader.epoch(0))
+    given = (batch.rows, batch.users, batch.targets, batch.history.items, batch.history.query)
+    assert {numbers.dtype for numbers in given} == {torch.int64}
+
+
 def test_weights_are_those_of_the_targets():
     log = log_of([[1, 2, 3]], weight=[0.5, 2.0, 3.0])
     (batch,) = SequenceLoader.of(log, 5, "all", 4, 0).epoch(0)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int, Int32, Int64
 
 from tacit.kernels.sampling import derived_key
 from tacit.types import Batch
@@ -57,7 +57,7 @@ class Owners:
     counts: Int64[torch.Tensor, "g"]
 
     @staticmethod
-    def of(users: Int64[torch.Tensor, "n"]) -> Owners:
+    def of(users: Int[torch.Tensor, "n"]) -> Owners:
         """Of the users of all examples; users without any are left out."""
         order = users.argsort(stable=True)
         counts = torch.unique_consecutive(users[order], return_counts=True)[1]

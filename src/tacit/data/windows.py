@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from tacit.data.loaders import SHUFFLE, Owners
 from tacit.kernels.sampling import derived_key
@@ -80,16 +80,17 @@ class SequenceLoader:
     """Batches of sequences, those of an epoch by (seed, epoch) only; the last may be short.
 
     An epoch holds each window once in random order; with `owners`, as many draws with replacement: a user
-    uniformly, then one of its windows. `rows` of a batch are row numbers of the log, of the targets.
+    uniformly, then one of its windows. `rows` of a batch are row numbers of the log, of the targets. Numbers
+    are kept in 32 bits where the log has fewer than 2^31 events.
     """
 
-    items: Int64[torch.Tensor, "n"]
-    rows: Int64[torch.Tensor, "n"]
+    items: Int[torch.Tensor, "n"]
+    rows: Int[torch.Tensor, "n"]
     weights: torch.Tensor | None  # of each event; None: all one
-    users: Int64[torch.Tensor, "w"]
-    starts: Int64[torch.Tensor, "w"]
-    firsts: Int64[torch.Tensor, "w"]
-    stops: Int64[torch.Tensor, "w"]
+    users: Int[torch.Tensor, "w"]
+    starts: Int[torch.Tensor, "w"]
+    firsts: Int[torch.Tensor, "w"]
+    stops: Int[torch.Tensor, "w"]
     batch_size: int
     seed: int
     owners: Owners | None = None
@@ -109,13 +110,15 @@ class SequenceLoader:
         """Batches over the windows of a log's positives."""
         order, indptr = log.histories()
         windows = Windows.of(indptr, length, queries, stride)
+        kind = np.int32 if len(order) < 2**31 else np.int64
         starts, firsts, stops = (
-            torch.from_numpy(bounds) for bounds in (windows.starts, windows.firsts, windows.stops)
+            torch.from_numpy(bounds.astype(kind))
+            for bounds in (windows.starts, windows.firsts, windows.stops)
         )
-        users = torch.from_numpy(log.users[order[windows.starts]].astype(np.int64))
+        users = torch.from_numpy(log.users[order[windows.starts]])
         return SequenceLoader(
-            torch.from_numpy(log.items[order].astype(np.int64)),
-            torch.from_numpy(order),
+            torch.from_numpy(log.items[order]),
+            torch.from_numpy(order.astype(kind)),
             None if log.weights is None else torch.from_numpy(log.weights[order]),
             *(users, starts, firsts, stops),
             *(batch_size, seed),
@@ -170,7 +173,7 @@ class SequenceLoader:
         return self.owners.draw(self.n_examples, generator)
 
     def _batch(self, windows: torch.Tensor) -> Batch:
-        starts, firsts, stops = self.starts[windows], self.firsts[windows], self.stops[windows]
+        starts, firsts, stops = (bounds[windows].long() for bounds in (self.starts, self.firsts, self.stops))
         lengths = stops - 1 - starts
         width = int(lengths.max())
         places = starts[:, None] + torch.arange(width)
@@ -178,15 +181,15 @@ class SequenceLoader:
         which = torch.repeat_interleave(torch.arange(len(windows)), asked)
         target = torch.arange(len(which)) + torch.repeat_interleave(firsts - (asked.cumsum(0) - asked), asked)
         history = History(
-            items=self.items[places.clamp(max=len(self.items) - 1)],
+            items=self.items[places.clamp(max=len(self.items) - 1)].long(),
             lengths=lengths,
             query=which * width + target - 1 - starts[which],
         )
         ones = torch.ones(len(target))
         return Batch(
-            rows=self.rows[target],
-            users=self.users[windows[which]],
-            targets=self.items[target],
+            rows=self.rows[target].long(),
+            users=self.users[windows[which]].long(),
+            targets=self.items[target].long(),
             labels=ones,
             weights=ones if self.weights is None else self.weights[target],
             history=history,

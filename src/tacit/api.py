@@ -131,9 +131,8 @@ def _finished(folder: Path, resume: bool) -> bool:
 
 def _columns(run: Run, said: DataOptions) -> DataOptions:
     """Columns and threshold of test files: as said now, else as the run had them."""
-    kept = run.config.get("data", {}) | {"threshold": run.facts.get("split", {}).get("threshold")}
     now = {name: value for name, value in asdict(said).items() if value is not None}
-    return DataOptions(**{**kept, **now, "impressions": None})
+    return DataOptions(**{**run.columns, **now, "impressions": None})
 
 
 def evaluate(

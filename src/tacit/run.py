@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import normalize
 
 from tacit.data.evidence import Evidence
+from tacit.data.interactions import Interactions
 from tacit.data.moments import Moments
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
@@ -91,22 +92,44 @@ class Run:
             events=evidence.events,
         )
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of the log it was trained on and what counts as a yes: options of `Interactions.read`."""
+        threshold = self.facts.get("split", {}).get("threshold")
+        return {**self.config.get("data", {}), "threshold": threshold, "impressions": None}
+
+    def read(self, source: Any, **columns: Any) -> Interactions:
+        """A log, from a file or a frame, under the run's ids with new ones appended.
+
+        Columns and threshold are the run's but for those that are named. Raises `DataError`.
+        """
+        ids = (self.user_ids, self.item_ids)
+        if isinstance(source, Interactions):
+            return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
+        options = {**self.columns, **columns}
+        single = self.backbone.reads != "sequences"
+        return Interactions.read(source, **options, vocabulary=ids, part=True, collapse=single)
+
     def recommend(
         self,
         users: Sequence[Id] | None = None,
         *,
         history: Sequence[Id] | None = None,
+        histories: Any = None,
         k: int = 10,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
         diversity: Diversity | None = None,
     ) -> Recommendations:
-        """The k best items for known users, or for one person known by a history of items, oldest first.
+        """The k best items for known users, for one person known by a history of items, oldest first, or
+        for everybody in a log, known or not, by what that says of them alone: `histories`, a file or frame
+        as `read` takes it.
 
         What they have seen is left out unless `keep_seen`. With `diversity` an item gives way to others of
         its category, the more the more of these are chosen already, among the 10 k best. Raises `UnknownId`,
-        and `OptionError` for a bad k or where not exactly one of `users` and `history` is given.
+        `DataError` for a bad log, and `OptionError` for a bad k or where not exactly one of `users`,
+        `history` and `histories` is given.
         """
         options: dict[str, Any] = {
             "allow": allow,
@@ -116,10 +139,12 @@ class Run:
         }
         if isinstance(users, str) or isinstance(history, str):
             raise OptionError("users and history are lists of ids: put a single one into a list")
-        if (users is None) == (history is None):
-            raise OptionError("recommend for users or for a history: give exactly one of the two")
+        if sum(choice is not None for choice in (users, history, histories)) != 1:
+            raise OptionError("recommend for whom? Give exactly one of users, history and histories")
         if users is not None:
             return self.catalogue.for_users(users, k, **options)
+        if histories is not None:
+            return self.catalogue.for_log(self.read(histories), k, **options)
         assert history is not None
         return self.catalogue.for_history([history], k, **options)
 

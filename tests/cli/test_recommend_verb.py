@@ -191,3 +191,28 @@ def test_text_ids_with_commas_come_as_json(tacit: Tacit, tmp_path: Path) -> None
     told = tacit("recommend", tmp_path / "run", "--user", "u,1000")
     assert told.code == 2
     assert "did you mean" in told.err
+
+
+@pytest.fixture
+def today(tmp_path: Path) -> Path:
+    """Two events of somebody new, one of somebody known, and one of an item that the run does not know."""
+    path = tmp_path / "today.csv"
+    path.write_text("who,item_id,timestamp\n900,4,20\n900,2,10\n3,6,10\n3,777,11\n")
+    return path
+
+
+def test_a_log_of_histories_becomes_recommendations(tacit: Tacit, place: Place, today: Path) -> None:
+    told = tacit("recommend", place.run, "--histories", today, "-k", 3, "--set", "data.user=who", "--json")
+    known, new = told.json["recommendations"]
+    assert (known["user"], new["user"]) == (3, 900)
+    alone = tacit("recommend", place.run, "--history", "2,4", "-k", 3, "--json").json["recommendations"][0]
+    assert new["items"] == alone["items"]
+    assert "1 of 4 events are of items that the run does not know" in told.err
+
+
+def test_a_log_with_an_unknown_item_is_refused_where_asked_for(
+    tacit: Tacit, place: Place, today: Path
+) -> None:
+    told = tacit("recommend", place.run, "--histories", today, "--set", "data.user=who", "--strict")
+    assert (told.code, told.out) == (2, "")
+    assert "today.csv: item 777 is unknown to the run" in told.err

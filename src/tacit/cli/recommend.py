@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from tacit.cli import ids, rows, shared
 from tacit.cli.output import emit, say, table
-from tacit.errors import OptionError
+from tacit.errors import OptionError, UnknownId
 
 
 def recommend(
@@ -22,6 +23,10 @@ def recommend(
         ),
     ] = None,
     users: Annotated[Path | None, typer.Option(help="File of known users, one id a line.")] = None,
+    histories: Annotated[
+        Path | None,
+        typer.Option(help="Log of anybody's events: for each person in it, by these events alone."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each.")] = 10,
     allow: Annotated[Path | None, typer.Option(help="File of items, one id a line: no others.")] = None,
     deny: Annotated[Path | None, typer.Option(help="File of items, one id a line: none of these.")] = None,
@@ -50,13 +55,15 @@ def recommend(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """The best items for known users, or for a history of items.
+    """The best items for known users, for a history of items, or for everybody in a log.
 
     What they have seen is left out, unless it is kept. Fewer than k items are said aloud. Ids that the run
     does not know are counted and skipped in files, and refused on the line.
     """
-    if sum(choice is not None for choice in (user, history, users)) != 1:
-        raise OptionError("recommend for whom? Give exactly one of --user, --history and --users")
+    if sum(choice is not None for choice in (user, history, users, histories)) != 1:
+        raise OptionError(
+            "recommend for whom? Give exactly one of --user, --history, --users and --histories"
+        )
     rows.check(out)
     if (categories is None) != (diversity == 0):
         raise OptionError("--categories and --diversity go together: give both, or neither")
@@ -65,7 +72,9 @@ def recommend(
     from tacit.run import load
 
     shared.use_threads(threads)
-    loaded = load(run, backbone=read(config, settings or (), only=("backbone",)).own_backbone)
+    sections = ("backbone",) if histories is None else ("data", "backbone")
+    chosen = read(config, settings or (), only=sections)
+    loaded = load(run, backbone=chosen.own_backbone)
     items, people = loaded.item_ids, loaded.user_ids
     lists: dict[str, Any] = {
         "allow": None if allow is None else ids.from_file(allow, items, strict=strict),
@@ -77,6 +86,14 @@ def recommend(
     if history is not None:
         touched = [items.parse(item) for item in ids.history(history)]
         answer = loaded.recommend(history=touched, k=k, **lists)
+    elif histories is not None:
+        named = {name: value for name, value in asdict(chosen.data).items() if value is not None}
+        log = loaded.read(histories, **named)
+        unknown = log.items[log.items >= len(items)]
+        if strict and len(unknown):
+            first = log.item_ids.decode(unknown[:1])[0]
+            raise UnknownId(f"{histories}: item {first} is unknown to the run: remove its events")
+        answer = loaded.recommend(histories=log, k=k, **lists)
     else:
         file = Path(str(users))
         known = [people.parse(user)] if user is not None else ids.from_file(file, people, strict=strict)

@@ -100,6 +100,13 @@ def padded(matrix: CSR, n_rows: int, n_columns: int) -> CSR:
     return CSR(np.concatenate([matrix.indptr, more]), matrix.indices, n_columns)
 
 
+def clipped(matrix: CSR, n_columns: int) -> CSR:
+    """The pairs of the first columns."""
+    rows = np.repeat(np.arange(matrix.n_rows), matrix.degrees())
+    left = matrix.indices < n_columns
+    return CSR.from_pairs(rows[left], matrix.indices[left], matrix.n_rows, n_columns)
+
+
 def union(a: CSR, b: CSR) -> CSR:
     """Pairs that either matrix, of the same shape, holds."""
     if len(b.indices) == 0:

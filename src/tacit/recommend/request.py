@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int, Int32, Int64
 
+from tacit.data.evidence import clipped
+from tacit.data.interactions import Interactions
 from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
 from tacit.kernels.topk import diversify, top_k
@@ -135,11 +137,44 @@ class Catalogue:
         lengths = [len(history) for history in histories]
         rows = np.repeat(np.arange(len(histories)), lengths)
         items = self.item_ids.rows([item for history in histories for item in history])
-        history = CSR.from_pairs(rows, items, len(histories), len(self.item_ids))
-        events = Sequences.of(rows, items, len(histories))
-        queries = Queries(np.full(len(histories), -1, np.int64), history, events)
-        masked = None if keep_seen else history
+        queries = self._strangers(rows, items, len(histories))
+        masked = None if keep_seen else queries.history
         return self._answer([None] * len(histories), queries, k, masked, allow, deny, diversity)
+
+    def for_log(
+        self,
+        log: Interactions,
+        k: int = 10,
+        *,
+        allow: Iterable[Id] | None = None,
+        deny: Iterable[Id] | None = None,
+        keep_seen: bool = False,
+        diversity: Diversity | None = None,
+    ) -> Recommendations:
+        """The k best items for everybody in a log, in the order of its ids, by what it says of them alone.
+
+        The log's items begin with those of the run; events of others are left out, which the notes say.
+        Explicit noes are masked as well. Raises as `for_users`.
+        """
+        n_items = len(self.item_ids)
+        people = np.unique(log.users)
+        order, _ = log.histories()
+        order = order[log.items[order] < n_items]
+        queries = self._strangers(np.searchsorted(people, log.users[order]), log.items[order], len(people))
+        masked = None if keep_seen else clipped(log.known.select(people), n_items)
+        found = self._answer(
+            np.array(log.user_ids.decode(people), object).tolist(), queries, k, masked, allow, deny, diversity
+        )
+        strange = int((log.items >= n_items).sum())
+        note = f"{strange:,} of {len(log):,} events are of items that the run does not know, and left out"
+        return replace(found, notes=(note, *found.notes)) if strange else found
+
+    def _strangers(
+        self, rows: Int[np.ndarray, "events"], items: Int[np.ndarray, "events"], people: int
+    ) -> Queries:
+        """People known by their events alone, which are sorted by row, and in a row by time."""
+        history = CSR.from_pairs(rows, items, people, len(self.item_ids))
+        return Queries(np.full(people, -1, np.int64), history, Sequences.of(rows, items, people))
 
     def _answer(
         self,

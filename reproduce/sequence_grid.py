@@ -27,7 +27,8 @@ def points() -> dict[str, list[Suggested]]:
             _point(0.001, {"similarity": "cosine", "temperature": 0.1}, dropout=0.5),
         ],
         "gru4rec-softmax": [
-            _point(rate, DOTS, dropout=share) for rate in (0.001, 0.003) for share in (0.2, 0.5)
+            *(_point(rate, DOTS, dropout=share) for rate in (0.001, 0.003) for share in (0.2, 0.5)),
+            _point(0.01, DOTS, dropout=0.5),
         ],
         "sasrec-desorec": [
             _point(0.001, {"trust": trust, "balance": balance}, dropout=0.5)

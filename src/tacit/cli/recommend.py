@@ -55,7 +55,7 @@ def recommend(
     device: shared.Device = "cpu",
     version: shared.Version = False,
 ) -> None:
-    """The best items for known users, for a history of items, or for everybody in a log.
+    """The best items for known users, or for given histories.
 
     What they have seen is left out, unless it is kept. Fewer than k items are said aloud. Ids that the run
     does not know are counted and skipped in files, and refused on the line.

@@ -124,7 +124,7 @@ def test_people_whom_a_scorer_of_pairs_does_not_know_get_what_is_popular():
     counts = run.evidence.item_counts.copy()
     counts[run.item_ids.row(3)] = -1
     assert run.item_ids.row(answer.items[0][0]) == np.argmax(counts)
-    assert answer.notes == ("1 whom training did not see: answered by popularity",)
+    assert answer.notes == ("1 answered by popularity: the backbone cannot be asked by a history",)
 
 
 def test_a_scorer_of_pairs_has_no_similar_items():

@@ -161,3 +161,8 @@ def test_a_rival_takes_training_options_only() -> None:
     kin, own = suggested("mf", "sampled-softmax"), suggested("mf", "ccl")
     assert (own.rate, own.batch_size, own.epochs) == (kin.rate, kin.batch_size, kin.epochs)
     assert (own.scheme, own.backbone) == ({}, {})
+
+
+def test_ones_own_backbone_that_reads_sequences_gets_batches_of_windows() -> None:
+    batches = [suggested("own.Backbone", "softmax", sequences=reads).batch_size for reads in (True, False)]
+    assert batches == [128, 4096]

@@ -61,7 +61,7 @@ BY_SCHEME = {  # of backbones that read sequences
 }
 SEQUENCES = ("sasrec", "gru4rec", "youtubednn", "comirec-sa", "comirec-dr", "mind")
 ROUTED_RATE = 0.005  # of comirec-dr: its authors'
-RECURRENT: dict[str, Any] = {"rate": 0.003, "backbone": {"dropout": 0.5}}  # of gru4rec
+RECURRENT_RATE = 0.003  # of gru4rec
 SINGLE = ("sasrec", "gru4rec", "youtubednn")
 PAIRS = ("mf", "gmf", "lightgcn", "neumf")
 ATTACHED, UNROUTED = {"attached": True}, {"routing": 0.0}
@@ -104,7 +104,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ),
     ("neumf", "dli"): PUBLISHED,
     **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
-    **{("gru4rec", scheme): replace(row, **RECURRENT) for scheme, row in BY_SCHEME.items()},
+    **{("gru4rec", scheme): replace(row, rate=RECURRENT_RATE) for scheme, row in BY_SCHEME.items()},
     **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
     ("youtubednn", "sampled-softmax"): replace(BY_SCHEME["sampled-softmax"], rate=0.003),
     ("comirec-sa", "sampled-softmax"): replace(SEQUENTIAL, scheme=COSINES),
@@ -114,7 +114,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     ),
     ("mind", "remi"): Suggested("adam", 0.005, 128, 100, 5, {"hardness": 1.0, "routing": 0.03}, ATTACHED),
     **{(backbone, "remi"): replace(SEQUENTIAL, scheme=UNROUTED) for backbone in SINGLE},
-    ("gru4rec", "remi"): replace(SEQUENTIAL, scheme=UNROUTED, **RECURRENT),
+    ("gru4rec", "remi"): replace(SEQUENTIAL, rate=RECURRENT_RATE, scheme=UNROUTED),
     **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
     **{(backbone, "desorec"): Suggested("adam", 0.001, 2048, 60, 3) for backbone in PAIRS[:3]},
 }
@@ -161,11 +161,14 @@ def usual_meta(scheme: Scheme) -> float:
     return 0.1 if scheme.update.needs_meta else 0.0
 
 
-def suggested(backbone: str, scheme: str) -> Suggested:
-    """Defaults of this backbone under this scheme; a cautious fallback for one's own parts."""
+def suggested(backbone: str, scheme: str, *, sequences: bool = False) -> Suggested:
+    """Defaults of this backbone under this scheme; a cautious fallback for one's own parts.
+
+    `sequences`: the backbone reads them, so that a batch is one of windows.
+    """
     if (backbone, scheme) in TABLE:
         return TABLE[backbone, scheme]
-    kin = TABLE.get((backbone, KIN.get(scheme, "")), FALLBACK)
+    kin = TABLE.get((backbone, KIN.get(scheme, "")), SEQUENTIAL if sequences else FALLBACK)
     scale = {name: value for name, value in kin.backbone.items() if name == "scale"}
     return replace(kin, scheme={}, backbone=scale)
 

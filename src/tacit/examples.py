@@ -65,7 +65,7 @@ def _over_sequences(plan: Plan, data: Interactions, backbone: Any) -> tuple[Load
         raise DataError("no user has two events, so there is no sequence to learn from: give a longer log")
     if not plan.meta:
         return loader, None
-    held = _held_out(loader.users.numpy().astype(np.int32), plan.meta, derived_key(plan.seed, META_SPLIT))
+    held = _held_out(loader.users.numpy(), plan.meta, derived_key(plan.seed, META_SPLIT))
     _check_sides(held, plan.meta)
     return loader.parted(held)
 

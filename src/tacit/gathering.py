@@ -55,9 +55,7 @@ def read(
     """A log as the options say, or as it is, under an extension of `ids`. Raises `DataError`."""
     if not isinstance(source, Interactions):
         return Interactions.read(source, **asdict(options), vocabulary=ids, part=part, collapse=collapse)
-    if ids is None:
-        return source
-    return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
+    return source if ids is None else source.under(*ids)
 
 
 def gathered(

@@ -48,8 +48,8 @@ def made(
     if scheme is None:
         scheme = usual_scheme(_use(backbone))
         _log.info("no scheme named: %s, as docs/defaults.md says", scheme)
-    names = _use(backbone), _use(scheme)
-    table = suggested(*names)
+    names, sequences = (_use(backbone), _use(scheme)), _reads(backbone) == "sequences"
+    table = suggested(*names, sequences=sequences)
     if isinstance(backbone, str):
         backbone = by_name(BackboneConfig, backbone, "backbone")(**table.backbone)
     make = _maker(backbone)
@@ -57,7 +57,7 @@ def made(
     if isinstance(preset, Scheme):
         preset = _completed(preset, table)
     built = scheme_of(preset)
-    sequences, soft = _reads(backbone) == "sequences", isinstance(built.sampler, SoftCandidates)
+    soft = isinstance(built.sampler, SoftCandidates)
     refit = (valid is None) if training.refit is None else training.refit
     if soft and refit and getattr(backbone, "queries", None) == "newest":
         raise OptionError(

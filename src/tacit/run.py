@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn.functional import normalize
 
+from tacit.data.columns import ROLES
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
 from tacit.data.moments import Moments
+from tacit.data.sources import open_source
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
 from tacit.presets import BackboneConfig, by_name, options_of
@@ -94,21 +96,30 @@ class Run:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Columns of the log it was trained on and what counts as a yes: options of `Interactions.read`."""
+        """Columns that were named for training (None: guessed) and what counts as a yes: options of
+        `Interactions.read`.
+        """
         threshold = self.facts.get("split", {}).get("threshold")
         return {**self.config.get("data", {}), "threshold": threshold, "impressions": None}
 
     def read(self, source: Any, **columns: Any) -> Interactions:
-        """A log, from a file or a frame, under the run's ids with new ones appended.
+        """A log, from a file, a frame or `Interactions`, under the run's ids with new ones appended.
 
-        Columns and threshold are the run's but for those that are named. Raises `DataError`.
+        `columns`: as for `Interactions.read`. What they do not say is as it was for training; columns named
+        then that this log lacks are guessed anew, or done without. Raises `DataError`, and `OptionError` for
+        columns of `Interactions`.
         """
-        ids = (self.user_ids, self.item_ids)
+        ids, single = (self.user_ids, self.item_ids), self.backbone.reads != "sequences"
         if isinstance(source, Interactions):
-            return source.with_vocabulary(ids[0].extended(source.user_ids), ids[1].extended(source.item_ids))
-        options = {**self.columns, **columns}
-        single = self.backbone.reads != "sequences"
-        return Interactions.read(source, **options, vocabulary=ids, part=True, collapse=single)
+            if columns:
+                raise OptionError(f"{', '.join(columns)}: these Interactions have been read; name no columns")
+            log = source.under(*ids)
+            return log.collapsed() if single else log
+        opened, usual = open_source(source), self.columns
+        lacking = [role for role in ROLES if usual.get(role) not in (None, *opened.names)]
+        if absent := [str(usual.pop(role)) for role in lacking if role not in columns]:
+            _log.info("%s: without %s, which training was told of", opened.label, ", ".join(absent))
+        return Interactions.read(opened, **{**usual, **columns}, vocabulary=ids, part=True, collapse=single)
 
     def recommend(
         self,
@@ -116,6 +127,7 @@ class Run:
         *,
         history: Sequence[Id] | None = None,
         histories: Any = None,
+        append: bool = False,
         k: int = 10,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
@@ -123,13 +135,14 @@ class Run:
         diversity: Diversity | None = None,
     ) -> Recommendations:
         """The k best items for known users, for one person known by a history of items, oldest first, or
-        for everybody in a log, known or not, by what that says of them alone: `histories`, a file or frame
-        as `read` takes it.
+        for everybody in a log, known or not: `histories`, a file or frame as `read` takes it.
 
-        What they have seen is left out unless `keep_seen`. With `diversity` an item gives way to others of
+        What the log says of somebody is read alone, and what the run knows of them neither read nor left out;
+        with `append` it stands after what the run knows. What they have seen, so read, is left out unless
+        `keep_seen`. With `diversity` an item gives way to others of
         its category, the more the more of these are chosen already, among the 10 k best. Raises `UnknownId`,
-        `DataError` for a bad log, and `OptionError` for a bad k or where not exactly one of `users`,
-        `history` and `histories` is given.
+        `DataError` for a bad log, and `OptionError` for a bad k, for `append` without `histories` and where
+        not exactly one of `users`, `history` and `histories` is given.
         """
         options: dict[str, Any] = {
             "allow": allow,
@@ -141,10 +154,12 @@ class Run:
             raise OptionError("users and history are lists of ids: put a single one into a list")
         if sum(choice is not None for choice in (users, history, histories)) != 1:
             raise OptionError("recommend for whom? Give exactly one of users, history and histories")
+        if append and histories is None:
+            raise OptionError("append goes with histories: name a log of new events")
         if users is not None:
             return self.catalogue.for_users(users, k, **options)
         if histories is not None:
-            return self.catalogue.for_log(self.read(histories), k, **options)
+            return self.catalogue.for_log(self.read(histories), k, append=append, **options)
         assert history is not None
         return self.catalogue.for_history([history], k, **options)
 

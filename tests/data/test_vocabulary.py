@@ -166,3 +166,15 @@ def test_decoding_a_row_that_is_not_there_fails() -> None:
 def test_equality_is_that_of_ids_in_order() -> None:
     assert Vocabulary([1, 2]) == Vocabulary.from_arrow(pa.array([1, 2]))
     assert Vocabulary([1, 2]) != Vocabulary([2, 1])
+
+
+def test_the_first_unknown_of_many_ids_is_named() -> None:
+    ids = Vocabulary(pa.array(range(500)))
+    with pytest.raises(UnknownId, match="unknown id 900"):
+        ids.rows([*range(100), 900, 901])
+
+
+@pytest.mark.parametrize("wanted", [["a", "\udc80"], ["\udc80"]], ids=["many", "one"])
+def test_text_that_is_no_unicode_is_an_unknown_id(wanted: list[str]) -> None:
+    with pytest.raises(UnknownId, match=r"unknown id '\\udc80'"):
+        Vocabulary(pa.array(["a", "b"])).rows(wanted)

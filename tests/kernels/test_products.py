@@ -48,6 +48,20 @@ def test_a_vector_of_zeros_ranks_by_bias() -> None:
     assert found.items.tolist() == [[1, 3, 0]]
 
 
+def test_nobody_asked_is_nobody_ranked() -> None:
+    assert InnerProducts(np.ones((4, 3), np.float32)).best(np.zeros((0, 3), np.float32), 2).items.shape == (
+        0,
+        2,
+    )
+
+
+def test_where_everything_is_excluded_nothing_is_ranked() -> None:
+    found = InnerProducts(np.ones((3, 1), np.float32)).best(
+        np.ones((1, 1), np.float32), 2, csr_of([[0, 1, 2]], 3)
+    )
+    assert found.items.tolist() == [[-1, -1]]
+
+
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 def test_items_without_a_score_are_not_ranked(bad: float) -> None:
     items = np.array([[1.0], [2.0], [3.0]], np.float32)

@@ -29,7 +29,7 @@ class GRU4RecConfig:
     length: int = 50  # events of a history that are read, the newest
     hidden: int = 128  # width of the recurrent state
     layers: int = 1  # recurrent layers, one on the other
-    dropout: float = 0.2  # share of the values of item vectors that a training step leaves out
+    dropout: float = 0.5  # share of the values of item vectors that a training step leaves out
     bias: bool = True  # in the gates
     tied: bool = True  # one table of items for reading and for scoring; else one each, the second with biases
     queries: Positions = "all"  # positions of a sequence that are trained

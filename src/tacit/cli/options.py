@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tacit.cli.config import SECTIONS, Composed, Config
 from tacit.cli.names import AlsoPart, Backbone, SchemeChoice, is_dotted, members, settable
-from tacit.defaults import RATES, suggested, usual_meta
+from tacit.defaults import RATES, SMALLEST, suggested, usual_meta
 from tacit.presets import scheme_of
 from tacit.schemes.scheme import Scheme
 
@@ -93,7 +93,8 @@ def _meanings(kind: type) -> dict[str, str]:
 
 def listing(config: Config) -> Iterator[tuple[str, Option]]:
     """Section and option of everything that a run with this configuration would take."""
-    table = suggested(str(getattr(config.backbone, "use", "")), str(getattr(config.scheme, "use", "")))
+    names = (str(getattr(part, "use", "")) for part in (config.backbone, config.scheme))
+    table = suggested(*names, sequences=getattr(config.backbone, "reads", "pairs") == "sequences")
     chosen = table.optimizer if config.optimizer.use == "auto" else config.optimizer.use
     filled = {f"training.{name}": getattr(table, name) for name in ("epochs", "batch_size", "patience")}
     filled["optimizer.rate"] = table.rate if chosen == table.optimizer else RATES[chosen]
@@ -115,7 +116,7 @@ def listing(config: Config) -> Iterator[tuple[str, Option]]:
             if (section, option.name) == ("optimizer", "use"):
                 value, unless = chosen, LARGE if config.optimizer.use == "auto" and chosen == "adam" else ""
             if (section, option.name) == ("training", "batch_size") and option.value is None:
-                unless = SMALL
+                unless = SMALL if table.batch_size > SMALLEST else ""
             yield section, Option(option.name, value, option.meaning, unless)
     if config.said.get("also"):
         yield "scheme", Option("also", config.said["also"], "more parts")

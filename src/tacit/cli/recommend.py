@@ -25,8 +25,11 @@ def recommend(
     users: Annotated[Path | None, typer.Option(help="File of known users, one id a line.")] = None,
     histories: Annotated[
         Path | None,
-        typer.Option(help="Log of anybody's events: for each person in it, by these events alone."),
+        typer.Option(help="Log of events: for each person in it, known or not, by these events alone."),
     ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="With --histories: by these after what the run knows of them.")
+    ] = False,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each.")] = 10,
     allow: Annotated[Path | None, typer.Option(help="File of items, one id a line: no others.")] = None,
     deny: Annotated[Path | None, typer.Option(help="File of items, one id a line: none of these.")] = None,
@@ -40,7 +43,11 @@ def recommend(
         Literal["mask", "keep"], typer.Option(help="keep: recommend what they had before too.")
     ] = "mask",
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse files that hold unknown ids, instead of skipping those.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse files of unknown items, or --users of unknown people, instead of skipping those.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -57,13 +64,16 @@ def recommend(
 ) -> None:
     """The best items for known users, or for given histories.
 
-    What they have seen is left out, unless it is kept. Fewer than k items are said aloud. Ids that the run
-    does not know are counted and skipped in files, and refused on the line.
+    What they have seen is left out, unless it is kept; of people in --histories that is what the log says,
+    and with --append what the run knows too. Fewer than k items are said aloud. Items that the run does not
+    know, and people of --users, are counted and skipped in files, and refused on the line.
     """
     if sum(choice is not None for choice in (user, history, users, histories)) != 1:
         raise OptionError(
             "recommend for whom? Give exactly one of --user, --history, --users and --histories"
         )
+    if append and histories is None:
+        raise OptionError("--append goes with --histories: name a log of new events")
     rows.check(out)
     if (categories is None) != (diversity == 0):
         raise OptionError("--categories and --diversity go together: give both, or neither")
@@ -93,7 +103,7 @@ def recommend(
         if strict and len(unknown):
             first = log.item_ids.decode(unknown[:1])[0]
             raise UnknownId(f"{histories}: item {first} is unknown to the run: remove its events")
-        answer = loaded.recommend(histories=log, k=k, **lists)
+        answer = loaded.recommend(histories=log, append=append, k=k, **lists)
     else:
         file = Path(str(users))
         known = [people.parse(user)] if user is not None else ids.from_file(file, people, strict=strict)

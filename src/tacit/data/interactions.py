@@ -259,6 +259,13 @@ class Interactions:
         items = self.item_ids.translated(self.items, item_ids)
         return replace(self, users=users, items=items, user_ids=user_ids, item_ids=item_ids)
 
+    def under(self, user_ids: Vocabulary, item_ids: Vocabulary) -> Interactions:
+        """The same rows under these vocabularies with the log's new ids appended.
+
+        `DataError` where ids are of another kind.
+        """
+        return self.with_vocabulary(user_ids.extended(self.user_ids), item_ids.extended(self.item_ids))
+
     def fingerprint(self) -> str:
         """SHA-256 over columns and vocabularies, hexadecimal; notes do not count."""
         digest = hashlib.sha256()

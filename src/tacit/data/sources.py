@@ -23,7 +23,11 @@ READABLE = ".parquet, .csv, .tsv, .jsonl or .ndjson; text also as .gz or .zst"
 
 
 def open_source(source: Any) -> Source:
-    """A path, an Arrow table, or a frame with the Arrow C stream interface (pandas, Polars, ...)."""
+    """A path, an Arrow table, or a frame with the Arrow C stream interface (pandas, Polars, ...); a source
+    that is open stays as it is.
+    """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, str | Path):
         return _file(Path(source))
     if isinstance(source, pa.Table):

@@ -122,9 +122,10 @@ class Vocabulary:
         """Row of each id, all of them known. `UnknownId` for the first that is not."""
         if _SINGLY * len(ids) >= len(self):
             with contextlib.suppress(DataError):
-                found = self.encode(ids)
+                found = self.encode(ids).astype(np.int64)
                 if len(found) == 0 or int(found.min()) >= 0:
-                    return found.astype(np.int64)
+                    return found
+                self.row(ids[int((found < 0).argmax())])
         return np.array([self.row(id) for id in ids], np.int64)
 
     def __contains__(self, id: Id) -> bool:
@@ -193,7 +194,7 @@ class Vocabulary:
         rest = self.ids[self._sorted_until :]
         try:
             at = pc.index(rest, pa.scalar(id, self.ids.type)).as_py()
-        except (pa.ArrowInvalid, OverflowError):
+        except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
             return -1
         return self._sorted_until + at if at >= 0 else -1
 
@@ -207,7 +208,8 @@ class Vocabulary:
             return f"; {len(self):,} ids are known, from {numbers.min()} to {numbers.max()}"
         if not isinstance(id, str):
             return f": ids here are text, such as {self.ids[0].as_py()!r}"
-        alike = pc.starts_with(self.ids, id[:1], ignore_case=True)
+        first = id[:1].encode(errors="ignore").decode()
+        alike = pc.starts_with(self.ids, first, ignore_case=True)
         near = difflib.get_close_matches(id, self.ids.filter(alike)[:_HINTS_FROM].to_pylist(), 1)
         return f"; did you mean {near[0]!r}?" if near else f"; ids look like {self.ids[0].as_py()!r}"
 
@@ -245,6 +247,8 @@ def plain_column(values: Any) -> pa.ChunkedArray:
             return column if kind == pa.string() else column.cast(pa.string())
         if pa.types.is_integer(kind):
             return column if kind != pa.uint64() else column.cast(pa.int64())
+    except UnicodeEncodeError as error:
+        raise DataError(f"ids hold text that is not Unicode: {error.object!r}; write them in UTF-8") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise DataError(
             f"ids are of mixed types or beyond 64 bits ({_one_line(error)}); make all integers or all text"

@@ -110,7 +110,7 @@ class SequenceLoader:
         """Batches over the windows of a log's positives."""
         order, indptr = log.histories()
         windows = Windows.of(indptr, length, queries, stride)
-        kind = np.int32 if len(order) < 2**31 else np.int64
+        kind = np.int32 if len(log.users) < 2**31 else np.int64
         starts, firsts, stops = (
             torch.from_numpy(bounds.astype(kind))
             for bounds in (windows.starts, windows.firsts, windows.stops)

@@ -19,8 +19,9 @@ class InnerProducts:
     """`vectors @ items.T (+ bias)`, float32, without holding all scores at once.
 
     The last bits of a matrix product depend on its shape. So that a person's ranking is the same whoever else
-    is asked for, the items near and above the k-th best score are scored once more, exactly and rounded once;
-    where scores are wanted and no ranking, the product is always of TILE rows, filled up with zeros.
+    is asked for, the items near and above the k-th best score are scored once more, in double precision and
+    always in the same order; where scores are wanted and no ranking, the product is always of TILE rows,
+    filled up with zeros.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class InnerProducts:
     def best(self, vectors: Float32[np.ndarray, "Q d"], k: int, exclude: CSR | None = None) -> TopK:
         """The k best items of each vector outside `exclude` (one row a vector), in the memory of one tile.
 
-        Ties go to the lower row. Scores are exact but for the last rounding.
+        Ties go to the lower row. Scores are sums in double precision, rounded to float32.
         """
         vectors = np.ascontiguousarray(vectors, np.float32)
         found = TopK(np.empty((len(vectors), k), np.int32), np.empty((len(vectors), k), np.float32))
@@ -69,7 +70,9 @@ class InnerProducts:
         """Twice as far as a score can be from the exact one, with a factor of two to spare.
 
         A sum of d products in any order is off by at most d u / (1 - d u) times the sum of their magnitudes,
-        u = 2^-24 (N. Higham, Accuracy and Stability of Numerical Algorithms, equation 3.5).
+        u = 2^-24 (N. Higham, Accuracy and Stability of Numerical Algorithms, equation 3.5), and that sum is
+        at most the product of the lengths (Cauchy-Schwarz). It holds for products of float32 as torch forms
+        them by default, not at another `torch.set_float32_matmul_precision`.
         """
         dim = vectors.shape[1]
         lengths = np.sqrt(np.einsum("qd,qd->q", vectors, vectors, dtype=np.float64))

@@ -54,8 +54,10 @@ class VectorRecommender:
 
     def pairs(self, queries: Queries, items: Int64[np.ndarray, "Q"]) -> Float32[np.ndarray, "Q"]:
         """Score of one item for each query."""
-        scores: Float32[np.ndarray, "Q"] = (self.vectors(queries) * self.item_vectors[items]).sum(1)
-        return scores if self.item_bias is None else scores + self.item_bias[items]
+        scores = np.einsum("qd,qd->q", self.vectors(queries), self.item_vectors[items], dtype=np.float64)
+        biases = 0 if self.item_bias is None else self.item_bias[items]
+        result: Float32[np.ndarray, "Q"] = (scores + biases).astype(np.float32)
+        return result
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float32, Int, Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 
-from tacit.data.evidence import clipped
+from tacit.data.evidence import clipped, lengthened, padded, union
 from tacit.data.interactions import Interactions
 from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
-from tacit.kernels.topk import diversify, top_k
+from tacit.kernels.topk import diversify, shared_with
 from tacit.protocols import Queries, Recommender, TopK
 from tacit.recommend.foldin import trained_rows
+from tacit.references.popular import PopularRecommender
 from tacit.sparse import CSR, Sequences
 
 Id = int | str
@@ -135,46 +136,58 @@ class Catalogue:
     ) -> Recommendations:
         """The k best items for people known by what they touched, oldest first; raises as `for_users`."""
         lengths = [len(history) for history in histories]
-        rows = np.repeat(np.arange(len(histories)), lengths)
+        rows, people = np.repeat(np.arange(len(histories)), lengths), len(histories)
         items = self.item_ids.rows([item for history in histories for item in history])
-        queries = self._strangers(rows, items, len(histories))
-        masked = None if keep_seen else queries.history
-        return self._answer([None] * len(histories), queries, k, masked, allow, deny, diversity)
+        history = CSR.from_pairs(rows, items, people, len(self.item_ids))
+        queries = Queries(np.full(people, -1, np.int64), history, Sequences.of(rows, items, people))
+        masked = None if keep_seen else history
+        return self._answer([None] * people, queries, k, masked, allow, deny, diversity)
 
     def for_log(
         self,
         log: Interactions,
         k: int = 10,
         *,
+        append: bool = False,
         allow: Iterable[Id] | None = None,
         deny: Iterable[Id] | None = None,
         keep_seen: bool = False,
         diversity: Diversity | None = None,
     ) -> Recommendations:
-        """The k best items for everybody in a log, in the order of its ids, by what it says of them alone.
+        """The k best items for everybody in a log, those whom the run knows first, then by id.
 
-        The log's items begin with those of the run; events of others are left out, which the notes say.
-        Explicit noes are masked as well. Raises as `for_users`.
+        They are known by what the log says of them alone; with `append` that comes after what the run knows.
+        The log's vocabularies begin with those of the run; events of other items are left out, which the
+        notes say. Explicit noes are masked as well. Raises as `for_users`.
         """
-        n_items = len(self.item_ids)
-        people = np.unique(log.users)
+        size = log.n_users, len(self.item_ids)
         order, _ = log.histories()
-        order = order[log.items[order] < n_items]
-        queries = self._strangers(np.searchsorted(people, log.users[order]), log.items[order], len(people))
-        masked = None if keep_seen else clipped(log.known.select(people), n_items)
+        order = order[log.items[order] < size[1]]
+        events = Sequences.of(log.users[order], log.items[order], size[0])
+        history, masked = events.to_csr(size[1]), clipped(log.known, size[1])
+        strange, twice = int((log.items >= size[1]).sum()), 0
+        if append:
+            known = padded(self.history, *size)
+            twice = int(shared_with(history, known).sum())
+            history, masked = union(known, history), union(padded(self.masked, *size), masked)
+            events = events if self.events is None else lengthened(self.events, size[0]).then(events)
+        people = np.unique(log.users).astype(np.int64)
+        by_row = append and not self.folds
+        rows = trained_rows(people, self.trained) if by_row else np.full(len(people), -1, np.int64)
         found = self._answer(
-            np.array(log.user_ids.decode(people), object).tolist(), queries, k, masked, allow, deny, diversity
+            np.array(log.user_ids.decode(people), object).tolist(),
+            Queries(rows, history.select(people), events.select(people)),
+            k,
+            None if keep_seen else masked.select(people),
+            *(allow, deny, diversity),
         )
-        strange = int((log.items >= n_items).sum())
-        note = f"{strange:,} of {len(log):,} events are of items that the run does not know, and left out"
-        return replace(found, notes=(note, *found.notes)) if strange else found
-
-    def _strangers(
-        self, rows: Int[np.ndarray, "events"], items: Int[np.ndarray, "events"], people: int
-    ) -> Queries:
-        """People known by their events alone, which are sorted by row, and in a row by time."""
-        history = CSR.from_pairs(rows, items, people, len(self.item_ids))
-        return Queries(np.full(people, -1, np.int64), history, Sequences.of(rows, items, people))
+        notes = []
+        if strange:
+            left = f"{strange:,} of {len(log):,} events"
+            notes.append(f"{left} are of items that the run does not know, and left out")
+        if twice:
+            notes.append(f"{twice:,} pairs of the log are among what the run knows: their events count again")
+        return replace(found, notes=(*notes, *found.notes))
 
     def _answer(
         self,
@@ -194,16 +207,21 @@ class Catalogue:
         cold = queries.history.degrees() == 0
         strange = ~cold & (queries.users < 0) & (not self.folds)
         depth = k if diversity is None else min(DEPTH * k, n_items)
-        best = _ranked(self.recommender, queries, depth, exclude, allowed)
+        best = TopK(np.empty((len(users), depth), np.int32), np.empty((len(users), depth), np.float32))
+        popular = PopularRecommender(self.popularity.astype(np.float32))
+        for model, rows in ((self.recommender, ~cold & ~strange), (popular, cold | strange)):
+            if rows.any():
+                asked = np.flatnonzero(rows)
+                hidden = None if exclude is None else exclude.select(asked)
+                answer = _ranked(model, queries.select(asked), depth, hidden, allowed)
+                best.items[asked], best.scores[asked] = answer.items, answer.scores
         notes = []
         if cold.any():
-            popular = np.broadcast_to(self.popularity.astype(np.float32), (int(cold.sum()), n_items))
-            rows = None if exclude is None else exclude.select(np.flatnonzero(cold))
-            answer = _best(popular.copy(), depth, rows, allowed)
-            best.items[cold], best.scores[cold] = answer.items, answer.scores
             notes.append(f"{int(cold.sum())} without any event: answered by popularity")
         if strange.any():
-            notes.append(f"{int(strange.sum())} whom training did not see: answered by popularity")
+            notes.append(
+                f"{int(strange.sum())} answered by popularity: the backbone cannot be asked by a history"
+            )
         if diversity is not None:
             best = diversify(best, diversity.of(self.item_ids), diversity.coefficient, k)
         found = best.items >= 0
@@ -236,7 +254,7 @@ def _ranked(recommender: Recommender, queries: Queries, k: int, exclude: CSR | N
         return recommender.recommend(queries, k, exclude=exclude)
     step = max(BLOCK_BYTES // (4 * recommender.n_items), 1)
     parts = []
-    for start in range(0, max(len(queries), 1), step):
+    for start in range(0, len(queries), step):
         rows = np.arange(start, min(start + step, len(queries)))
         masked = _hidden(allowed, None if exclude is None else exclude.select(rows), len(rows))
         parts.append(recommender.recommend(queries.select(rows), k, exclude=masked))
@@ -253,10 +271,3 @@ def _hidden(allowed: Bool[np.ndarray, "N"], exclude: CSR | None, n_rows: int) ->
         rows.append(np.flatnonzero(hidden).astype(np.int32))
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
     return CSR(indptr, np.concatenate([np.zeros(0, np.int32), *rows]), len(allowed))
-
-
-def _best(scores: Float32[np.ndarray, "Q N"], k: int, exclude: CSR | None, allowed: Any) -> TopK:
-    if allowed is not None:
-        scores[:, ~allowed] = -np.inf
-    best = top_k(scores, k, exclude)
-    return TopK(np.where(best.scores > -np.inf, best.items, -1).astype(np.int32), best.scores)

@@ -16,9 +16,9 @@ from tacit.protocols import Queries, TopK
 from tacit.sparse import CSR, Sequences
 from tacit.types import History
 
-# Sequences of a length encoded at once, and about how many events: always as many, since the last bits depend
-# on the shape.
-TOGETHER, EVENTS = 32, 512
+# The last bits depend on the shape, so sequences of a length are always encoded as many at a time.
+EVENTS = 512  # at a time, about
+TOGETHER = 32  # sequences at a time, at most
 
 
 class SequenceRecommender:
@@ -41,9 +41,9 @@ class SequenceRecommender:
     def interests(self, events: Sequences) -> tuple[Float32[np.ndarray, "Q K d"], Bool[np.ndarray, "Q K"]]:
         """Vectors of each history's interests, and which of them are in use; none of an empty history."""
         events = events.last(self.backbone.length)
-        lengths, (people, dim) = events.lengths(), (self.backbone.interests, self.item_vectors.shape[1])
-        found = np.zeros((len(events), people, dim), np.float32)
-        active = np.zeros((len(events), people), bool)
+        lengths, interests = events.lengths(), self.backbone.interests
+        found = np.zeros((len(events), interests, self.item_vectors.shape[1]), np.float32)
+        active = np.zeros((len(events), interests), bool)
         for length in np.unique(lengths[lengths > 0]):
             rows = np.flatnonzero(lengths == length)
             count = min(TOGETHER, max(1, EVENTS // int(length)))
@@ -65,10 +65,11 @@ class SequenceRecommender:
     def pairs(self, queries: Queries, items: Int64[np.ndarray, "Q"]) -> Float32[np.ndarray, "Q"]:
         """Score of one item for each query."""
         vectors, active = self.interests(_events(queries))
-        scores = np.einsum("qkd,qd->qk", vectors, self.item_vectors[items])
+        scores = np.einsum("qkd,qd->qk", vectors, self.item_vectors[items], dtype=np.float64)
         scores[:, 1:][~active[:, 1:]] = -np.inf
-        best: Float32[np.ndarray, "Q"] = scores.max(1)
-        return best if self.item_bias is None else best + self.item_bias[items]
+        biases = 0 if self.item_bias is None else self.item_bias[items]
+        result: Float32[np.ndarray, "Q"] = (scores.max(1) + biases).astype(np.float32)
+        return result
 
     def recommend(self, queries: Queries, k: int, *, exclude: CSR | None = None) -> TopK:
         """The k best items of each query outside `exclude`."""

@@ -1,4 +1,4 @@
-"""Compiled body of `tacit.kernels.topk`."""
+"""Compiled bodies of `tacit.kernels.topk`, and of the ranking of `tacit.kernels.products`."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def sift(scores: Any, items: Any, k: int) -> None:
 
 
 @jit()
-def empty(scores: Any, items: Any, best_scores: Any, best_items: Any) -> None:
+def pour(scores: Any, items: Any, best_scores: Any, best_items: Any) -> None:
     """Write a heap best first, -1 where it holds no item."""
     for place in range(scores.size - 1, -1, -1):
         best_scores[place] = scores[0]
@@ -68,12 +68,12 @@ def top_k(scores: Any, indptr: Any, indices: Any, k: int, best_items: Any, best_
     for row in prange(scores.shape[0]):
         excluded = indices[indptr[row] : indptr[row + 1]]
         kept_scores, kept_items = best_of(scores[row], excluded, k)
-        empty(kept_scores, kept_items, best_scores[row], best_items[row])
+        pour(kept_scores, kept_items, best_scores[row], best_items[row])
 
 
 @jit()
 def exact(vector: Any, item: Any, bias: Any) -> Any:
-    """Their inner product and the bias: products of float32 are exact in float64."""
+    """Their inner product and the bias, summed in float64 in this order."""
     total = np.float64(bias)
     for at in range(vector.size):
         total += np.float64(vector[at]) * np.float64(item[at])
@@ -100,7 +100,7 @@ def exact_top_k(
     best_items: Any,
     best_scores: Any,
 ) -> None:
-    """As `top_k` of the exact scores, given scores that lie within half of `reach[row]` of them.
+    """As `top_k` of the scores by `exact`, given scores that lie within half of `reach[row]` of them.
 
     Whoever is that near the k-th best score, or above it, is scored exactly. A few more than k are kept on
     the way; only where these are all that near, all scores are read once more.
@@ -125,7 +125,7 @@ def exact_top_k(
                     at += 1
                 elif scores[row, item] >= limit:
                     offer(found_scores, found_items, exact(vectors[row], items[item], bias[item]), item)
-        empty(found_scores, found_items, best_scores[row], best_items[row])
+        pour(found_scores, found_items, best_scores[row], best_items[row])
 
 
 @jit(parallel=True)

@@ -26,10 +26,12 @@ from tacit.sparse import CSR
 from tacit.types import History
 
 LENGTHS, SIZES, K, REPEATS, PEOPLE = (5, 50, 200), (3_416, 200_000), 10, 50, 1_000
+THREADS = 2
 
 
 def main() -> None:
     """Print one table a catalogue."""
+    torch.set_num_threads(THREADS)
     for size in SIZES:
         catalogue = _catalogue(size)
         rows = []

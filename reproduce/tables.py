@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from reproduce.cells import ROOT, finished
-from reproduce.defaults import FILES, ranked, shown, tried
+from reproduce.defaults import FILES, parted, ranked, shown, tried
 from reproduce.pictures import KINDS, drawn, place, shown_as
+from tacit.defaults import Suggested, suggested
 from tacit.evaluation.compare import holm
+from tacit.presets import BackboneConfig, SchemePreset, by_name
 
 DOCS = ROOT / "docs"
 METHODS = ("directspec", "dli", "idl-ig", "desorec", "remi")
@@ -251,7 +253,7 @@ def moments(study: str) -> Iterator[str]:
 
 
 def points(pair: str) -> Iterator[str]:
-    """Points of a pair's grid: those tried on all its sets, best first, then the others."""
+    """Points of a pair's grid: those tried on all its sets, best first, then the others; the default bold."""
     found = tried(pair)
     sets = [data for data in FILES if any(data in cells for cells in found)]
     yield f"| options of {pair} | score | {' | '.join(sets)} | best epochs |"
@@ -270,9 +272,24 @@ def points(pair: str) -> Iterator[str]:
             **point["backbone"],
         }
         said = ", ".join(f"{name} {shown(value)}" for name, value in options.items())
+        said = f"**{said}**" if in_force(pair, Suggested(**point)) else said
         figures = " | ".join(f"{cells[data]['ndcg@20']:.4f}" if data in cells else "" for data in sets)
         epochs = ", ".join(str(cells[data]["epoch"]) for data in sets if data in cells)
         yield f"| {said} | {score} | {figures} | {epochs} |"
+
+
+def in_force(pair: str, point: Suggested) -> bool:
+    """Whether the table of defaults has this point."""
+    backbone, scheme = parted(pair)
+    make, over = by_name(BackboneConfig, backbone, "backbone"), by_name(SchemePreset, scheme, "scheme")
+    chosen, tried = (
+        (
+            *(row.optimizer, row.rate, row.batch_size, row.epochs, row.patience, row.decay),
+            *(make(**row.backbone), over(**row.scheme)),
+        )
+        for row in (suggested(backbone, scheme), point)
+    )
+    return bool(chosen == tried)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from reproduce.cells import finished
-from reproduce.defaults import grid, parted, ranked
-from reproduce.tables import PAGES, rewrite
+from reproduce.defaults import grid, ranked
+from reproduce.tables import PAGES, in_force, rewrite
 
-from tacit.defaults import TABLE
+from tacit.defaults import TABLE, Suggested
 from tacit.presets import BackboneConfig, SchemePreset, by_name, options_of
 
 UNTOUCHED = [
@@ -29,10 +29,7 @@ def test_default_is_the_best_finished_point_of_the_grid(pair: str) -> None:
     finished = ranked(pair)
     if not finished:
         pytest.skip("no point of this pair has been tried on all sets yet")
-    backbone, scheme = parted(pair)
-    best = next(iter(finished[0][1].values()))["point"]
-    chosen = TABLE[backbone, scheme]
-    assert {name: getattr(chosen, name) for name in best} == best
+    assert in_force(pair, Suggested(**next(iter(finished[0][1].values()))["point"]))
 
 
 @pytest.mark.parametrize("cell", UNTOUCHED, ids=lambda cell: cell["cell"])

@@ -40,6 +40,8 @@ def contests(study: str, data: str) -> dict[str, Work]:
             seeds=range(3),
             ks=(10, 20),
             chosen_by="ndcg@10",
+            candidates=("desorec",),
+            rivals=("softmax", "label-smoothing", "even-labels"),
         )
         found |= contest.cells()
     return found

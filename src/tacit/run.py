@@ -21,7 +21,6 @@ from torch.nn.functional import normalize
 from tacit.data.columns import ROLES
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.data.moments import Moments
 from tacit.data.sources import open_source
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import ArtifactError, OptionError
@@ -30,7 +29,6 @@ from tacit.protocols import PairScorer, Queries
 from tacit.recommend.foldin import trained_rows
 from tacit.recommend.request import Catalogue, Diversity, Recommendations
 from tacit.recommend.serving import Served, recommender_of
-from tacit.sparse import CSR, Sequences
 from tacit.storage import (
     MANIFEST,
     json_bytes,
@@ -49,7 +47,6 @@ from tacit.types import Similarity
 KIND, VERSION = "tacit-run", 1
 FACTS = ("split", "audit", "data")  # of the split, its leaks, fingerprints of the logs
 NOTED = ("log.jsonl", "beliefs/epoch-*.parquet")
-MOMENTS = ("moments", "shown_moments")  # of the evidence
 Id = int | str
 _log = logging.getLogger("tacit")
 
@@ -218,24 +215,6 @@ class Run:
 
     def write(self, folder: Path) -> None:
         """As `save`, for who holds the lock of the folder."""
-        evidence = {
-            f"{name}.{part}": getattr(matrix, part).copy()  # two that share memory cannot be written
-            for name, matrix in (
-                ("positives", self.evidence.positives),
-                ("seen", self.evidence.seen),
-                ("noes", self.evidence.noes),
-                ("impressions", self.evidence.impressions),
-            )
-            for part in ("indptr", "indices")
-        }
-        evidence["item_counts"] = self.evidence.item_counts
-        if self.evidence.events is not None:
-            rows, items = self.evidence.events.flat()
-            counts = np.bincount(rows, minlength=self.evidence.n_users)
-            evidence |= {"events.items": items, "events.counts": counts}
-        for name in MOMENTS:
-            if (moments := getattr(self.evidence, name)) is not None:
-                evidence |= {f"{name}.times": moments.times, f"{name}.events": moments.events}
         ids = pa.table({"users": _one(self.user_ids), "items": _one(self.item_ids)})
         serving = {"similarity": self.similarity}
         write_artifact(
@@ -244,7 +223,7 @@ class Run:
                 "config.json": json_bytes({**self.config, "serving": serving}),
                 "model.safetensors": lambda: tensor_bytes(self.backbone.state_dict()),
                 "vocabulary.parquet": lambda: parquet_bytes(ids),
-                "seen.safetensors": lambda: tensor_bytes(evidence),
+                "seen.safetensors": lambda: tensor_bytes(self.evidence.to_arrays()),
                 **{f"{name}.json": json_bytes(self.facts.get(name, {})) for name in FACTS},
             },
             KIND,
@@ -269,22 +248,8 @@ def load(folder: str | Path, *, backbone: Any = None) -> Run:
     files = read_artifact(folder, KIND, VERSION)
     config, facts = _described(files)
     similarity = config.pop("serving")["similarity"]
-    arrays = {name: tensor.numpy() for name, tensor in read_tensors(files["seen.safetensors"]).items()}
-    counts = arrays.pop("item_counts")
-    matrices: dict[str, Any] = {
-        name: CSR(arrays[f"{name}.indptr"], arrays[f"{name}.indices"], len(counts))
-        for name in ("positives", "seen", "noes", "impressions")
-    }
-    moments: dict[str, Any] = {
-        name: Moments(arrays[f"{name}.times"], arrays[f"{name}.events"])
-        for name in MOMENTS
-        if f"{name}.times" in arrays
-    }
-    events = None
-    if "events.items" in arrays:
-        stops = np.cumsum(arrays["events.counts"])
-        events = Sequences(arrays["events.items"], stops - arrays["events.counts"], stops)
-    evidence = Evidence(**matrices, item_counts=counts, **moments, events=events)
+    seen = read_tensors(files["seen.safetensors"])
+    evidence = Evidence.from_arrays({name: tensor.numpy() for name, tensor in seen.items()})
     trained: Mapping[str, Any] = config["backbone"]
     if "use" in trained:
         options = {name: tuple(v) if isinstance(v, list) else v for name, v in trained.items()}

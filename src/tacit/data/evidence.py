@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -12,6 +14,9 @@ from tacit.data.moments import Moments
 from tacit.kernels.topk import shared_with
 from tacit.sparse import CSR, Sequences
 from tacit.types import TrainingData
+
+MATRICES = ("positives", "seen", "noes", "impressions")
+MOMENTS = ("moments", "shown_moments")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,38 @@ class Evidence:
     def masked(self) -> CSR:
         """What is never recommended: all seen positives and explicit noes."""
         return union(self.seen, self.noes)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All of it as arrays by name, none of which share memory."""
+        arrays = {
+            f"{name}.{part}": getattr(getattr(self, name), part).copy()
+            for name in MATRICES
+            for part in ("indptr", "indices")
+        }
+        arrays["item_counts"] = self.item_counts
+        if self.events is not None:
+            arrays |= {"events.items": self.events.flat()[1], "events.counts": self.events.lengths()}
+        for name in MOMENTS:
+            if (moments := getattr(self, name)) is not None:
+                arrays |= {f"{name}.times": moments.times, f"{name}.events": moments.events}
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> Evidence:
+        """From what `to_arrays` gave."""
+        counts, events = arrays["item_counts"], None
+        if "events.items" in arrays:
+            stops = np.cumsum(arrays["events.counts"])
+            events = Sequences(arrays["events.items"], stops - arrays["events.counts"], stops)
+        parts: dict[str, Any] = {
+            name: CSR(arrays[f"{name}.indptr"], arrays[f"{name}.indices"], len(counts)) for name in MATRICES
+        }
+        parts |= {
+            name: Moments(arrays[f"{name}.times"], arrays[f"{name}.events"])
+            for name in MOMENTS
+            if f"{name}.times" in arrays
+        }
+        return Evidence(**parts, item_counts=counts, events=events)
 
     def padded(self, n_users: int, n_items: int) -> Evidence:
         """The same under a vocabulary that begins with this one."""

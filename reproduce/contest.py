@@ -5,7 +5,7 @@ at the scheme's best point, and `paired`, which compares each scheme with the ba
 Where there are candidates, `claims` compares each of them with every rival, at a level for all of them.
 Points are chosen on validation with seed 0; give every scheme as many of them as the others.
 The figures of single users, which `paired` needs, lie beside the results and are not kept in the repository:
-it takes the seeds that were run here for every scheme, and names them.
+it takes the seeds that were run here for both of a pair, and names them.
 """
 
 from __future__ import annotations
@@ -139,13 +139,13 @@ class Contest:
         write_parquet(path, pa.table({"row": report.rows, **report.values}))
 
     def paired(self) -> dict[str, Any]:
-        """Every scheme less the base, over users and seeds."""
+        """Every scheme less the base, over users and the seeds that were run here for both."""
         base, *others = self.schemes
-        seeds = self._whole()
-        theirs = [self._report(base, seed) for seed in seeds]
+        seeds = {scheme: self._whole(base, scheme) for scheme in others}
         pairs = {
             scheme: compare(
-                [self._report(scheme, seed) for seed in seeds], theirs, resamples=RESAMPLES
+                *([self._report(one, seed) for seed in seeds[scheme]] for one in (scheme, base)),
+                resamples=RESAMPLES,
             ).to_dict()
             for scheme in others
         }
@@ -153,7 +153,7 @@ class Contest:
 
     def claims(self) -> dict[str, Any]:
         """Every candidate less every rival, in intervals that hold together for all candidates."""
-        level, seeds = 1 - 0.05 / len(self.candidates), self._whole()
+        level, seeds = 1 - 0.05 / len(self.candidates), self._whole(*self.candidates, *self.rivals)
         found = {
             candidate: {
                 rival: compare(
@@ -190,13 +190,13 @@ class Contest:
     def _values(self, scheme: str, seed: int) -> Path:
         return VALUES / self.study / f"{self.name}-{scheme}-seed-{seed}.parquet"
 
-    def _whole(self) -> list[int]:
-        """Seeds with the figures of single users for every scheme. Ends the program where there is none."""
-        found = [s for s in self.seeds if all(self._values(scheme, s).exists() for scheme in self.schemes)]
+    def _whole(self, *schemes: str) -> list[int]:
+        """Seeds with the figures of single users for these schemes. Ends the program where there is none."""
+        found = [s for s in self.seeds if all(self._values(scheme, s).exists() for scheme in schemes)]
         if not found:
             sys.exit(
-                f"no seed of {self.study}, {self.name} was run here for every scheme: remove the JSON files "
-                "of one seed and run its cells again"
+                f"no seed of {self.study}, {self.name} was run here for all of {', '.join(schemes)}: remove "
+                "the JSON files of one seed and run its cells again"
             )
         return found
 

@@ -119,7 +119,7 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
         shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
         less = _difference(paired, corrected, scheme, wanted[0])
         epochs = ", ".join(str(epoch) for cell in seeds[scheme] if (epoch := _epoch(cell)) is not None)
-        yield f"| {scheme} | {len(seeds[scheme])} | {epochs} | {shown} | {less} |"
+        yield f"| {scheme} | {_counted(paired, scheme, len(seeds[scheme]))} | {epochs} | {shown} | {less} |"
 
 
 def claims(study: str, name: str, metric: str) -> Iterator[str]:
@@ -165,6 +165,13 @@ def _epoch(cell: dict[str, Any]) -> int | None:
     if "epoch" in cell or not cell.get("curve"):
         return cell.get("epoch")
     return int(max(cell["curve"], key=lambda entry: entry[1])[0])
+
+
+def _counted(paired: dict[str, Any] | None, scheme: str, seeds: int) -> str:
+    """Number of seeds, and of those in the difference to the base where they are fewer."""
+    compared = {} if paired is None else paired["seeds"]
+    there = len(compared.get(scheme, [])) if isinstance(compared, dict) else 0
+    return f"{seeds}, {there} compared" if 0 < there < seeds else f"{seeds}"
 
 
 def _mean(cells: list[dict[str, Any]], metric: str) -> float:

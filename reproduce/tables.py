@@ -289,14 +289,14 @@ def in_force(pair: str, point: Suggested) -> bool:
     """Whether the table of defaults has this point."""
     backbone, scheme = parted(pair)
     make, over = by_name(BackboneConfig, backbone, "backbone"), by_name(SchemePreset, scheme, "scheme")
-    chosen, tried = (
+    now, then = (
         (
             *(row.optimizer, row.rate, row.batch_size, row.epochs, row.patience, row.decay),
             *(make(**row.backbone), over(**row.scheme)),
         )
         for row in (suggested(backbone, scheme), point)
     )
-    return bool(chosen == tried)
+    return bool(now == then)
 
 
 if __name__ == "__main__":

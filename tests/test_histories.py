@@ -82,6 +82,9 @@ def test_a_backbone_of_pairs_folds_in_both(factors: tacit.Run) -> None:
     later = next(item for item in range(40) if item not in before)
     found = factors.recommend(histories=log_of((7, later, 0)), append=True, k=4)
     assert found.items == factors.recommend(history=[*before, later], k=4).items
+    again = factors.recommend(histories=log_of((7, before[0], 0)), append=True, k=4)
+    assert again.items == factors.recommend(history=before, k=4).items
+    assert again.notes == ()
 
 
 def test_events_that_the_run_knows_are_said_to_count_again(ordered: tacit.Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tacit.data.audit import Audit
-from tacit.data.evidence import Evidence, lengthened, padded, union
+from tacit.data.evidence import Evidence, lengthened, padded, union, within
 from tacit.data.interactions import Interactions
 from tacit.errors import MissingExtra
 from tacit.evaluation.evaluate import evaluate
@@ -206,7 +206,6 @@ def _events(evidence: Evidence, history: Interactions | None, n_users: int) -> S
     events = lengthened(evidence.events, n_users)
     if history is None:
         return events
-    rows, items = history.sequences.flat()
     twice = int(shared_with(history.positives, padded(evidence.positives, n_users, history.n_items)).sum())
     if twice:
         _log.warning(
@@ -214,8 +213,7 @@ def _events(evidence: Evidence, history: Interactions | None, n_users: int) -> S
             "knows; leave out what it was trained or validated on",
             f"{twice:,}",
         )
-    known = items < evidence.n_items
-    return events.then(Sequences.of(rows[known], items[known], n_users))
+    return events.then(within(history.sequences, evidence.n_items))
 
 
 def _narrow(matrix: CSR, n_items: int) -> CSR:

@@ -216,3 +216,16 @@ def test_a_log_with_an_unknown_item_is_refused_where_asked_for(
     told = tacit("recommend", place.run, "--histories", today, "--set", "data.user=who", "--strict")
     assert (told.code, told.out) == (2, "")
     assert "today.csv: item 777 is unknown to the run" in told.err
+
+
+def test_a_log_may_come_after_what_the_run_knows(tacit: Tacit, place: Place, today: Path) -> None:
+    options = ("--append", "-k", 60, "--set", "data.user=who", "--json")
+    known = tacit("recommend", place.run, "--histories", today, *options).json["recommendations"][0]
+    assert known["user"] == 3
+    assert not {entry["item"] for entry in known["items"]} & (seen(place, 3) | {6})
+
+
+def test_appending_is_refused_without_a_log(tacit: Tacit, place: Place) -> None:
+    told = tacit("recommend", place.run, "--user", 3, "--append")
+    assert told.code == 2
+    assert "--append goes with --histories" in told.err

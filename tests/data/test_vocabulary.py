@@ -178,3 +178,8 @@ def test_the_first_unknown_of_many_ids_is_named() -> None:
 def test_text_that_is_no_unicode_is_an_unknown_id(wanted: list[str]) -> None:
     with pytest.raises(UnknownId, match=r"unknown id '\\udc80'"):
         Vocabulary(pa.array(["a", "b"])).rows(wanted)
+
+
+def test_a_log_of_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(DataError, match=r"ids hold text that is not Unicode: '\\udc80'"):
+        Vocabulary.of_column(["tea", "\udc80"])

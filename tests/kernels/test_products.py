@@ -49,16 +49,13 @@ def test_a_vector_of_zeros_ranks_by_bias() -> None:
 
 
 def test_nobody_asked_is_nobody_ranked() -> None:
-    assert InnerProducts(np.ones((4, 3), np.float32)).best(np.zeros((0, 3), np.float32), 2).items.shape == (
-        0,
-        2,
-    )
+    products = InnerProducts(np.ones((4, 3), np.float32))
+    assert products.best(np.zeros((0, 3), np.float32), 2).items.shape == (0, 2)
 
 
 def test_where_everything_is_excluded_nothing_is_ranked() -> None:
-    found = InnerProducts(np.ones((3, 1), np.float32)).best(
-        np.ones((1, 1), np.float32), 2, csr_of([[0, 1, 2]], 3)
-    )
+    products = InnerProducts(np.ones((3, 1), np.float32))
+    found = products.best(np.ones((1, 1), np.float32), 2, csr_of([[0, 1, 2]], 3))
     assert found.items.tolist() == [[-1, -1]]
 
 

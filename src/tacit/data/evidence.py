@@ -122,6 +122,13 @@ def lengthened(events: Sequences, n_rows: int) -> Sequences:
     )
 
 
+def within(events: Sequences, n_items: int) -> Sequences:
+    """Events of the first items."""
+    rows, items = events.flat()
+    kept = items < n_items
+    return Sequences.of(rows[kept], items[kept], len(events))
+
+
 def unlike(events: Sequences, other: CSR) -> Sequences:
     """Events whose pair the matrix, with as many rows, does not hold."""
     rows, items = events.flat()

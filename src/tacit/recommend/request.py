@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int32, Int64
 
-from tacit.data.evidence import clipped, lengthened, padded, union
+from tacit.data.evidence import clipped, lengthened, padded, union, within
 from tacit.data.interactions import Interactions
 from tacit.data.vocabulary import Kind, Vocabulary
 from tacit.errors import OptionError
@@ -102,6 +103,11 @@ class Catalogue:
     folds: bool = True  # whether a history tells the recommender who somebody is
     events: Sequences | None = None  # the histories in their order, where the recommender reads them
 
+    @cached_property
+    def popular(self) -> PopularRecommender:
+        """What answers people of whom nothing is known."""
+        return PopularRecommender(self.popularity.astype(np.float32))
+
     def for_users(
         self,
         users: Sequence[Id],
@@ -160,17 +166,15 @@ class Catalogue:
         The log's vocabularies begin with those of the run; events of other items are left out, which the
         notes say. Explicit noes are masked as well. Raises as `for_users`.
         """
-        size = log.n_users, len(self.item_ids)
-        order, _ = log.histories()
-        order = order[log.items[order] < size[1]]
-        events = Sequences.of(log.users[order], log.items[order], size[0])
-        history, masked = events.to_csr(size[1]), clipped(log.known, size[1])
-        strange, twice = int((log.items >= size[1]).sum()), 0
+        n_users, n_items = log.n_users, len(self.item_ids)
+        events, masked = within(log.sequences, n_items), clipped(log.known, n_items)
+        history, twice = events.to_csr(n_items), 0
         if append:
-            known = padded(self.history, *size)
-            twice = int(shared_with(history, known).sum())
-            history, masked = union(known, history), union(padded(self.masked, *size), masked)
-            events = events if self.events is None else lengthened(self.events, size[0]).then(events)
+            known = padded(self.history, n_users, n_items)
+            if self.events is not None:
+                twice = int(shared_with(history, known).sum())
+                events = lengthened(self.events, n_users).then(events)
+            history, masked = union(known, history), union(padded(self.masked, n_users, n_items), masked)
         people = np.unique(log.users).astype(np.int64)
         by_row = append and not self.folds
         rows = trained_rows(people, self.trained) if by_row else np.full(len(people), -1, np.int64)
@@ -181,7 +185,7 @@ class Catalogue:
             None if keep_seen else masked.select(people),
             *(allow, deny, diversity),
         )
-        notes = []
+        notes, strange = [], int((log.items >= n_items).sum())
         if strange:
             left = f"{strange:,} of {len(log):,} events"
             notes.append(f"{left} are of items that the run does not know, and left out")
@@ -208,8 +212,7 @@ class Catalogue:
         strange = ~cold & (queries.users < 0) & (not self.folds)
         depth = k if diversity is None else min(DEPTH * k, n_items)
         best = TopK(np.empty((len(users), depth), np.int32), np.empty((len(users), depth), np.float32))
-        popular = PopularRecommender(self.popularity.astype(np.float32))
-        for model, rows in ((self.recommender, ~cold & ~strange), (popular, cold | strange)):
+        for model, rows in ((self.recommender, ~cold & ~strange), (self.popular, cold | strange)):
             if rows.any():
                 asked = np.flatnonzero(rows)
                 hidden = None if exclude is None else exclude.select(asked)

@@ -105,3 +105,18 @@ def test_people_are_judged_alike_in_any_company() -> None:
         report = evaluate(recommender, truth=csr_of(rows, 200), seen=seen, ks=(20,))
         at = whole.rows.tolist().index(person)
         assert report.values["ndcg@20"][0] == whole.values["ndcg@20"][at]
+
+
+def test_means_are_over_people_whatever_is_ranked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D8 of the specification of DeSoRec: ranks 1, miss and 3, two people at a time."""
+    monkeypatch.setattr("tacit.kernels.products.TILE", 2)
+    scores = [[20 - place, *range(19, 8, -1), 30] for place in (0, 12, 2.5)]
+    report = evaluate(
+        model(scores),
+        truth=csr_of([[0]] * 3, 13),
+        seen=csr_of([[12]] * 3, 13),
+        ks=(10,),
+        metrics=["recall", "ndcg"],
+    )
+    assert report.metrics["recall@10"].mean == pytest.approx(2 / 3, abs=1e-6)
+    assert report.metrics["ndcg@10"].mean == pytest.approx(0.5, abs=1e-6)

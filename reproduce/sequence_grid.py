@@ -24,6 +24,7 @@ def points() -> dict[str, list[Suggested]]:
     return {
         "sasrec-softmax": [
             *(_point(0.001, DOTS, dropout=share, batch=batch) for share in (0.2, 0.5) for batch in (32, 128)),
+            _point(0.003, DOTS, dropout=0.5),
             _point(0.001, {"similarity": "cosine", "temperature": 0.1}, dropout=0.5),
         ],
         "gru4rec-softmax": [
@@ -35,8 +36,9 @@ def points() -> dict[str, list[Suggested]]:
             for trust, balance in ((0.3, 0.7), (0.3, 0.9), (0.7, 0.7))
         ],
         "sasrec-gbce": [
-            _point(0.001, {"negatives": negatives, "calibration": 0.75}, dropout=0.5)
+            _point(rate, {"negatives": negatives, "calibration": 0.75}, dropout=0.5, batch=batch)
             for negatives in (64, 256)
+            for rate, batch in ((0.001, 128), (0.001, 32), (0.003, 128))
         ],
         "youtubednn-sampled-softmax": [
             _point(rate, scheme) for rate in (0.001, 0.003) for scheme in (SHARED, COSINES)

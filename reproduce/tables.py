@@ -30,7 +30,7 @@ PAGES = (
     DOCS / "truth.md",
     *(DOCS / "methods" / f"{name}.md" for name in METHODS),
 )
-MARKED = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- table: ([^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     **{(backbone, "remi"): Suggested("adam", 0.001, 2048, 60, 3, UNROUTED) for backbone in PAIRS},
     **{(backbone, "desorec"): Suggested("adam", 0.001, 2048, 60, 3) for backbone in PAIRS[:3]},
 }
-KIN = {  # whose training options a scheme without a row of its own takes
+KIN = {  # whose training options a scheme takes where it has no row of its own
     "t-ce": "bce",
     "r-ce": "bce",
     "dns": "bpr",

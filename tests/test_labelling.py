@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,8 @@ from tacit.errors import ArtifactError, DataError, Interrupted, OptionError, Run
 from tacit.events import StepEnd
 from tacit.labelling import base_scheme
 from tacit.parts.regularisers import EmbeddingNorm
-from tacit.schemes.desorec import SoftCandidates
+from tacit.schemes.desorec import Decoupled, SoftCandidates
+from tacit.schemes.scheme import Scheme
 
 CONFIG = tacit.GRU4RecConfig(dim=8, length=8, hidden=8)
 TRAINING = tacit.TrainingOptions(epochs=3, batch_size=8, patience=9)
@@ -47,12 +49,14 @@ def test_labels_are_made_in_one_go_and_kept_with_the_run(run):
 
 
 def test_they_are_of_the_training_part_alone(run):
+    """Everybody's last event is held out, so no example has it as its target."""
     labels = SoftLabels.load(run.folder / "soft-labels")
     log = ordered_log()
-    held = run.facts["split"]
-    assert held["kind"] == "validation"
-    assert len(labels) < len(log)
-    assert set(labels.items.tolist()) <= set(labels.targets[labels.targets >= 0].tolist())
+    assert run.facts["split"]["kind"] == "validation"
+    assert len(labels) == len(log) - 30
+    counts = np.bincount(labels.targets[labels.targets >= 0], minlength=log.n_items)
+    inner = np.bincount(log.items.reshape(30, 9)[:, 1:8].ravel(), minlength=log.n_items)
+    np.testing.assert_array_equal(counts, inner)
 
 
 def test_every_training_example_but_the_first_of_a_user_has_labels(run):
@@ -84,15 +88,35 @@ def test_a_folder_without_labels_is_refused(tmp_path):
         trained(options={"labels": str(tmp_path)})
 
 
-def test_labels_of_another_part_of_the_log_are_refused_with_the_mend(run, tmp_path):
+def test_labels_of_another_part_of_the_log_are_refused_with_the_mend(tmp_path):
     """Made for a log that was trained on whole, then given to a run that holds a part of it out."""
     parts = split(ordered_log(), "last")
     given = tacit.fit(parts.train, valid=parts.valid, backbone=CONFIG, training=TRAINING)
     soft_labels(given, parts.train).save(tmp_path / "labels")
     with pytest.raises(DataError, match=r"another part of it: give the validation file .* same seed"):
         trained(parts.train, options={"labels": str(tmp_path / "labels")})
-    with pytest.raises(DataError, match="the same seed"):
-        trained(options={"labels": str(run.folder / "soft-labels")}, seed=1)
+
+
+def test_labels_in_memory_are_checked_too():
+    """Those of a whole log would tell what a run holds out of it."""
+    parts = split(ordered_log(), "last")
+    given = tacit.fit(parts.train, valid=parts.valid, backbone=CONFIG, training=TRAINING)
+    scheme = Scheme(SoftCandidates(soft_labels(given, parts.train)), Decoupled())
+    tacit.fit(parts.train, valid=parts.valid, backbone=CONFIG, scheme=scheme, training=TRAINING)
+    with pytest.raises(DataError, match="another part of it"):
+        tacit.fit(parts.train, backbone=CONFIG, scheme=scheme, training=TRAINING)
+
+
+def test_labels_that_know_more_of_a_log_than_a_run_are_refused(tmp_path):
+    """What is held out depends on what an earlier run had seen, though log and seed are the same."""
+    log = ordered_log()
+    earlier = log.select(np.arange(len(log)) < len(log) // 2)
+    tacit.fit(earlier, backbone=CONFIG, training=TRAINING, out=tmp_path / "old")
+    trained(log, start=tmp_path / "old", out=tmp_path / "new")
+    labels = {"labels": str(tmp_path / "new" / "soft-labels")}
+    trained(log, start=tmp_path / "old", options=labels)
+    with pytest.raises(DataError, match="same seed and start"):
+        trained(log, options=labels)
 
 
 def test_windows_that_slide_are_labelled_as_they_are_trained():
@@ -197,6 +221,28 @@ def test_a_resumed_run_keeps_the_labels_that_it_made(run, tmp_path, monkeypatch,
     whole = run.backbone.state_dict()
     for name, tensor in again.backbone.state_dict().items():
         assert torch.equal(tensor, whole[name]), name
+
+
+def test_a_run_whose_labels_are_gone_is_not_resumed(tmp_path):
+    frequent = replace(TRAINING, checkpoint_every=1)
+    with pytest.raises(Interrupted):
+        trained(training=frequent, out=tmp_path / "run", callbacks=[_interrupt])
+    shutil.rmtree(tmp_path / "run" / "soft-labels")
+    with pytest.raises(RunFolderError, match=r"soft labels that this run had made.*new run folder"):
+        trained(training=frequent, out=tmp_path / "run", resume=True)
+
+
+def test_a_run_is_not_resumed_on_other_labels(run, tmp_path):
+    """The path is the same, and what lies there is not."""
+    labels = SoftLabels.load(run.folder / "soft-labels")
+    labels.save(tmp_path / "labels")
+    again = {"options": {"labels": str(tmp_path / "labels")}, "out": tmp_path / "run"}
+    frequent = replace(TRAINING, checkpoint_every=1)
+    with pytest.raises(Interrupted):
+        trained(training=frequent, callbacks=[_interrupt], **again)
+    replace(labels, values=labels.values / 2).save(tmp_path / "labels")
+    with pytest.raises(RunFolderError, match="cannot resume: soft labels"):
+        trained(training=frequent, resume=True, **again)
 
 
 def test_a_search_that_begins_again_leaves_no_line_of_the_log_twice(run, tmp_path):

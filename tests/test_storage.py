@@ -359,3 +359,10 @@ with lock(Path({str(tmp_path)!r})):
     assert (tmp_path / ".lock").exists()
     with lock(tmp_path):
         pass
+
+
+def test_an_artifact_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
+    write_artifact(tmp_path / "a", OLD, KIND, VERSION)
+    with pytest.raises(ArtifactError, match=r"holds a test-artifact.*another folder"):
+        write_artifact(tmp_path / "a", NEW, "another", VERSION)
+    assert contents(tmp_path / "a") == OLD

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tacit.data.synthetic import simulate
     from tacit.evaluation.compare import compare
     from tacit.gathering import DataOptions
+    from tacit.parts.propagation import Propagation
     from tacit.presets import idl_ig
     from tacit.recommend.request import Diversity
     from tacit.run import Run, load
@@ -55,6 +56,7 @@ _HOME = {
     "MINDConfig": "tacit.backbones.mind",
     "NeuMFConfig": "tacit.backbones.neumf",
     "OptimizerOptions": "tacit.training.optimizers",
+    "Propagation": "tacit.parts.propagation",
     "Run": "tacit.run",
     "SASRecConfig": "tacit.backbones.sasrec",
     "Scheme": "tacit.schemes.scheme",
@@ -104,6 +106,7 @@ __all__ = [
     "MINDConfig",
     "NeuMFConfig",
     "OptimizerOptions",
+    "Propagation",
     "Run",
     "SASRecConfig",
     "Scheme",

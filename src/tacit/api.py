@@ -186,8 +186,9 @@ def soft_labels(
 ) -> SoftLabels:
     """Soft labels of the training examples of a run, by its own vectors, for the scheme `desorec`.
 
-    `train`: the log that the run was trained on, with a validation part of its own. `fit` makes labels by
-    itself where `desorec` is given none. Raises `DataError` for another log, and `OptionError` for a run
+    `train`: the log that the run was trained on, with a validation part of its own. `options`
+    (`tacit.Propagation`): how targets spread; `seed`: of the clusters. `fit` makes labels by itself where
+    `desorec` is given none. Raises `DataError` for another log, and `OptionError` for a run
     without vectors or one that was trained on its validation part too.
     """
     run = run if isinstance(run, Run) else load(run)

@@ -12,12 +12,12 @@ from typing import Any
 from tacit.beliefs import BeliefTrace
 from tacit.data.interactions import Interactions
 from tacit.data.softlabels import SoftLabels
-from tacit.errors import OptionError, SchemeError
+from tacit.errors import OptionError, RunFolderError, SchemeError
 from tacit.events import Callback
 from tacit.examples import loaders
 from tacit.kernels.memory import keep_freed_memory
 from tacit.kernels.threads import computing_with, counts
-from tacit.labelling import base_scheme, labels_of, told, wants_labels, with_labels
+from tacit.labelling import base_scheme, labels_in, labels_of, told, wants_labels, with_labels
 from tacit.parts.schedules import Exponential
 from tacit.plan import Plan, run_of
 from tacit.run import Run
@@ -85,7 +85,13 @@ def _labelled(
     kept = None if folder is None else folder / LABELS
     facts = read_json(saved["state.json"])["facts"] if saved else {}
     of_base = facts.get("phase") == BASE
-    if saved is not None and kept is not None and (kept / MANIFEST).exists():
+    made = kept is not None and (kept / MANIFEST).exists()
+    if saved is not None and not made and not of_base:
+        raise RunFolderError(
+            f"cannot resume: {kept}, with the soft labels that this run had made, is missing; put it back or "
+            "start a new run folder"
+        )
+    if saved is not None and kept is not None and made:
         now = {**facts, "config": plan.config, "data": plan.facts["data"]}
         refuse_differences(facts, now, {"config": plan.unsaid})
         if of_base and log is not None:
@@ -97,6 +103,7 @@ def _labelled(
         _log.info("base: best %s on validation %.4f", plan.metric, stopping.best)
         stopping.load_best(step)
         examples = loaders(replace(base, over_users=False), plan.train, step.backbone)[0]
+        _log.info("soft labels: from the nearest examples in %s rows", f"{len(plan.train):,}")
         labels = labels_of(step, examples, plan)
         if kept is not None:
             labels.save(kept)
@@ -183,10 +190,13 @@ def _phase(
         epochs = -(-max_steps // loader.steps)
     facts = {"phase": phase, "config": plan.config, "data": plan.facts["data"], **extra}
     facts["threads"] = counts()["torch"]
+    labels = labels_in(plan.scheme)
+    if labels is not None:
+        facts["soft labels"] = labels.digest()
     stateful: dict[str, Any] = ({"stopping": stopping} if search else {}) | ({"log": log} if log else {})
     position, ended = Position(), None
     if saved:
-        unsaid = {"config": plan.unsaid}
+        unsaid = {"config": plan.unsaid, "soft labels": facts.get("soft labels")}
         position, ended = restore(saved, step, optimizer, stateful, facts, unsaid=unsaid)
     watching: list[Callback] = [*callbacks, *([log] if log else []), *([stopping] if search else [])]
     watching += [Alarms(), *traces(plan, step, data, evidence, folder, log)]

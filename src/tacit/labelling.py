@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from tacit.data.interactions import Interactions
 from tacit.data.loaders import Loader
 from tacit.data.softlabels import SoftLabels
 from tacit.errors import DataError
@@ -31,34 +32,43 @@ def wants_labels(scheme: Scheme) -> bool:
     return isinstance(scheme.sampler, SoftCandidates) and scheme.sampler.labels is None
 
 
+def labels_in(scheme: Scheme) -> SoftLabels | None:
+    """The soft labels that the scheme has."""
+    return scheme.sampler.labels if isinstance(scheme.sampler, SoftCandidates) else None
+
+
 def with_labels(scheme: Scheme, labels: SoftLabels) -> Scheme:
     """The scheme with these labels."""
     assert isinstance(scheme.sampler, SoftCandidates)
     return replace(scheme, sampler=replace(scheme.sampler, labels=labels))
 
 
-def with_saved_labels(scheme: Scheme, data: Any, seed: int) -> Scheme:
-    """The scheme with the labels of the artifact that it names, if it names one.
+def with_given_labels(scheme: Scheme, train: Interactions, data: Any) -> Scheme:
+    """The scheme with the labels of the artifact that it names, if it names one, or with those it has.
 
-    `data`: the fingerprint of the log, or those of its parts; `seed`: of the run. Raises `ArtifactError` for
-    a folder without labels, and `DataError` for those of another log or part.
+    `train`: the rows to train on; `data`: the fingerprint of the log that they come from, or those of the
+    parts of it that were given. Raises `ArtifactError` for a folder without labels, and `DataError` for
+    labels of another log or of another part of one.
     """
     sampler = scheme.sampler
-    if not isinstance(sampler, SoftCandidates) or sampler.file is None:
+    if not isinstance(sampler, SoftCandidates):
         return scheme
-    labels = SoftLabels.load(Path(sampler.file))
-    if labels.fingerprint != fingerprint(data, seed):
+    labels = sampler.labels if sampler.file is None else SoftLabels.load(Path(sampler.file))
+    if labels is None:
+        return scheme
+    bound = sampler.file is not None or labels.fingerprint != ""
+    if bound and labels.fingerprint != fingerprint(train, data):
         raise DataError(
-            f"{sampler.file}: these soft labels were made of another log, or of another part of it: give the "
-            "validation file that they were made with, or, where fit held it out, the same seed; make them "
-            "anew; or leave scheme.labels out"
+            f"{sampler.file or 'labels of the scheme'}: these soft labels were made of another log, or of "
+            "another part of it: give the validation file that they were made with, or, where fit held it "
+            "out, the same seed and start; make them anew; or leave scheme.labels out"
         )
     return with_labels(scheme, labels)
 
 
-def fingerprint(data: Any, seed: int) -> str:
-    """Of the rows to train on, from the facts of a run: a log of its own, or what a seed leaves of one."""
-    return str(data["train"]) if isinstance(data, dict) else f"{data}, seed {seed}"
+def fingerprint(train: Interactions, data: Any) -> str:
+    """Of the rows to train on: of a training file as it is, or of what was left of a log."""
+    return str(data["train"]) if isinstance(data, dict) else train.fingerprint()
 
 
 def base_scheme(scheme: Scheme) -> Scheme:
@@ -76,7 +86,7 @@ def labels_of(step: Step, examples: Loader, plan: Plan) -> SoftLabels:
     assert isinstance(plan.scheme.sampler, SoftCandidates)
     similarity, made = step.scheme.objective.similarity, plan.scheme.sampler.made
     found = labels_by(step.backbone, similarity, examples, len(plan.train), made, plan.seed)
-    return replace(found, fingerprint=fingerprint(plan.facts["data"], plan.seed))
+    return replace(found, fingerprint=fingerprint(plan.train, plan.facts["data"]))
 
 
 @torch.no_grad()

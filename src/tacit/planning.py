@@ -17,7 +17,7 @@ from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
 from tacit.gathering import DataOptions, gathered
 from tacit.kernels.sampling import derived_key
-from tacit.labelling import with_saved_labels
+from tacit.labelling import with_given_labels
 from tacit.plan import INITIAL, Plan
 from tacit.presets import BackboneConfig, SchemePreset, by_name, defaults_of, options_of, scheme_of
 from tacit.remarks import remarks
@@ -70,7 +70,7 @@ def made(
         train_first=soft,
         keep_seen=training.seen == "keep",
     )
-    built = with_saved_labels(built, material.facts["data"], seed)
+    built = with_given_labels(built, material.train, material.facts["data"])
     shown = options.impressions is not None
     for remark in remarks(material.whole, built, impressions=shown, sequences=sequences):
         _log.info("%s", remark)

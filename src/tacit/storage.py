@@ -190,11 +190,13 @@ def write_artifact(
     A file is bytes, or a function that makes them, so that only one is in memory. Other files of the folder
     are left alone; those of the replaced artifact that the new one lacks are removed.
     `StorageError` if the disk refuses: the folder then holds the old artifact or the new one.
+    `ArtifactError`, before anything is written, where the folder holds an artifact of another kind.
     """
     entries: dict[str, dict[str, Any]] = {}
-    previous: set[str] = set()
-    with suppress(ArtifactError):
-        previous = set(_manifest(folder)["files"])
+    held = kind_of(folder)
+    if held not in (None, kind):
+        raise ArtifactError(f"{folder}: holds a {held}, which a {kind} would replace; name another folder")
+    previous = set() if held is None else set(_manifest(folder)["files"])
     try:
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content()
@@ -211,6 +213,13 @@ def write_artifact(
             _sync_folder(folder)
     finally:
         _sweep(folder)
+
+
+def kind_of(folder: Path) -> str | None:
+    """The kind of artifact that a folder holds, None where it holds none, or a damaged one."""
+    with suppress(ArtifactError):
+        return str(_manifest(folder)["kind"])
+    return None
 
 
 def read_artifact(folder: Path, kind: str, version: int) -> dict[str, Path]:

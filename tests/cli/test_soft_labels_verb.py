@@ -44,7 +44,16 @@ def test_labels_are_not_written_over(tacit: Tacit, tmp_path: Path) -> None:
     assert tacit("soft-labels", base, "--train", train, "--out", labels).code == 0
     again = tacit("soft-labels", base, "--train", train, "--out", labels)
     assert again.code == 2
-    assert "holds soft labels already" in again.err
+    assert "holds a tacit-soft-labels already" in again.err
+
+
+def test_labels_do_not_take_the_place_of_a_run(tacit: Tacit, tmp_path: Path) -> None:
+    train, valid = parts_in(tmp_path)
+    base = tmp_path / "base"
+    assert tacit("fit", train, "--valid", valid, *QUICK, "--out", base).code == 0
+    told = tacit("soft-labels", base, "--train", train, "--out", base)
+    assert told.code == 2
+    assert "holds a tacit-run already" in told.err
 
 
 def test_without_json_there_is_a_table(tacit: Tacit, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from helpers.tiny import seeded
 from longhand import desorec as longhand
 from tacit.errors import OptionError
 from tacit.kernels.propagation import nearest
+from tacit.parts import propagation
 from tacit.parts.propagation import Propagation, affinity, k_means, soft_labels
 
 VECTORS = [[0, 0], [1, 0], [0, 2], [3, 3]]
@@ -79,15 +80,66 @@ def test_other_options_of_the_worked_example(options, row, shares):
 
 def test_lengths_and_temperature_may_be_of_any_unit():
     """D6: nothing depends on a constant that stands for infinity."""
-    larger = labelled([[100 * x for x in row] for row in VECTORS], distance=100.0)
-    assert dense(larger, 0, [7, 9, 4]) == pytest.approx([0.863482, 0.112905, 0.023613], abs=1e-6)
+    first, larger = labelled(), labelled([[100 * x for x in row] for row in VECTORS], distance=100.0)
+    for row in range(4):
+        assert dense(larger, row, [7, 9, 4]) == pytest.approx(dense(first, row, [7, 9, 4]), abs=1e-6)
 
 
-def test_the_usual_distance_makes_the_unit_of_lengths_irrelevant():
+def test_many_rounds_come_to_the_fixed_point():
+    """D6: q = (1 - alpha) (I - alpha w)^-1 q0."""
+    weights = affinity(of(VECTORS), 1.0).numpy()
+    hard = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    fixed = 0.5 * np.linalg.inv(np.eye(4) - 0.5 * weights) @ hard
+    labels = labelled(steps=20)
+    for row in range(4):
+        assert dense(labels, row, [7, 9, 4]) == pytest.approx(fixed[row], abs=1e-7)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8), st.floats(0.1, 0.9))
+def test_every_round_comes_nearer_to_the_fixed_point(seed, steps, alpha):
+    """|q_T - q*| <= 2 alpha^T in each row, the sum of absolute differences."""
+    vectors = torch.randn(6, 2, generator=seeded(seed), dtype=torch.float64)
+    weights, hard = affinity(vectors, 1.0).numpy(), np.eye(6)
+    fixed = (1 - alpha) * np.linalg.inv(np.eye(6) - alpha * weights) @ hard
+    labels = labelled(vectors.tolist(), np.arange(6), steps=steps, alpha=alpha)
+    for row in range(6):
+        off = np.abs(np.array(dense(labels, row, range(6))) - fixed[row]).sum()
+        assert off <= 2 * alpha**steps + 1e-6
+
+
+@pytest.mark.parametrize("graph", ["dense", "nearest"])
+@pytest.mark.parametrize("copies", [1, 12])
+def test_the_usual_distance_makes_the_unit_of_lengths_irrelevant(graph, copies):
+    """Also where more rows are equal than neighbours are looked at, as those of one user's examples are."""
     first, second = (
-        labelled([[scale * x for x in row] for row in VECTORS], distance=None) for scale in (1, 50)
+        labelled(
+            [[scale * x for x in row] for row in VECTORS for _ in range(copies)],
+            np.arange(4 * copies),
+            distance=None,
+            graph=graph,
+            neighbours=3,
+        )
+        for scale in (1, 50)
     )
+    np.testing.assert_array_equal(first.items, second.items)
     np.testing.assert_allclose(first.values, second.values, rtol=1e-5)
+
+
+def test_the_usual_distance_is_that_to_the_nearest_that_is_not_equal():
+    """Of the worked example 1, 1, 2 and the root of 10, whose median is 1.5; equal rows change nothing."""
+    for copies in (1, 12):
+        vectors = [row for row in VECTORS for _ in range(copies)]
+        usual, told = (
+            labelled(vectors, np.arange(4 * copies), distance=distance, neighbours=3, graph="nearest")
+            for distance in (None, 1.5)
+        )
+        np.testing.assert_allclose(usual.values, told.values, rtol=1e-6)
+
+
+def test_a_matrix_of_all_pairs_that_is_too_large_is_refused_with_the_mend(monkeypatch):
+    monkeypatch.setattr(propagation, "DENSE", 3)
+    with pytest.raises(OptionError, match=r'4 examples.*use graph = "nearest", or more clusters'):
+        labelled(graph="dense")
 
 
 def test_clusters_of_the_worked_example():

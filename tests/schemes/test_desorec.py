@@ -13,7 +13,7 @@ from longhand import desorec as longhand
 from tacit.data.softlabels import SoftLabels
 from tacit.errors import DataError, OptionError, SchemeError
 from tacit.kernels import catalogue
-from tacit.parts.objectives import CatalogueSoftmax
+from tacit.parts.objectives import BCE, CatalogueSoftmax, SampledSoftmax
 from tacit.parts.samplers import Uniform
 from tacit.schemes.desorec import Decoupled, SoftCandidates
 from tacit.schemes.directspec import DirectSpec
@@ -84,6 +84,14 @@ def test_values_of_the_worked_example(trust, balance, expected):
     close(losses([FIRST], trust, balance)[0][0], expected)
 
 
+def test_the_divergence_falls_into_the_two_terms():
+    """D1 and (1): with all trust, and weights 1 to 1 - q_t, less the entropy of the binary label."""
+    confident, others = (losses([FIRST], 1.0, balance)[0].item() for balance in (1.0, 0.0))
+    entropy = -0.6 * np.log(0.6) - 0.4 * np.log(0.4)
+    assert confident - entropy == pytest.approx(0.002799, abs=1e-6)
+    assert confident - entropy + 0.4 * others == pytest.approx(0.111801, abs=1e-6)
+
+
 def test_what_the_kernel_supplies_in_the_worked_example():
     """D1."""
     found, _ = scored([FIRST])
@@ -126,6 +134,20 @@ def test_extreme_scores_of_the_worked_example(own, loss, gradient):
     close(found[0], loss, atol=1e-5)
     found.sum().backward()
     close(table.grad[:, 0], gradient)
+
+
+@pytest.mark.parametrize("own", [-800.0, 800.0])
+def test_extreme_scores_are_finite_in_single_precision(own):
+    """D5."""
+    table = torch.tensor([[own], [0], [1], [2]], requires_grad=True)
+    candidates = SoftCandidates(labels_of([(0, [0.5, 0.3, 0.2, 0])]))(batch_of([0], [0]), seeded())
+    objective = Decoupled(0.3, 0.7)
+    found = score(Encoded(torch.ones(1, 1, 1), LocalItems(table)), candidates, batch_of([0], [0]), objective)
+    loss = objective(found).labelled.sum()
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert loss.isfinite()
+    assert table.grad.isfinite().all()
 
 
 SHARES = st.one_of(st.just(0.0), st.floats(0.01, 1))
@@ -202,6 +224,12 @@ def test_what_does_not_go_with_it_is_refused_with_the_mend(part):
     scheme = Scheme(SoftCandidates(labels_of([FIRST[1:]])), Decoupled())
     with pytest.raises(SchemeError, match=r"use|drop"):
         scheme.with_(part)
+
+
+@pytest.mark.parametrize("objective", [CatalogueSoftmax(), SampledSoftmax(correction=False), BCE()])
+def test_soft_labels_that_nothing_learns_from_are_refused_with_the_mend(objective):
+    with pytest.raises(SchemeError, match=r"bring soft labels.*use the objective Decoupled"):
+        Scheme(SoftCandidates(), objective)
 
 
 def test_inverse_gradients_need_a_loss_that_can_be_split():

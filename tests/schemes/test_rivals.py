@@ -17,6 +17,7 @@ from tacit.kernels.rows import Rows
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, SampledSoftmax
 from tacit.parts.samplers import Nothing, Uniform
+from tacit.schemes.desorec import Decoupled
 from tacit.schemes.rivals.adt import ReweightedLoss, TruncatedLoss, r_ce, t_ce
 from tacit.schemes.rivals.contrastive import (
     BilateralSoftmax,
@@ -27,7 +28,12 @@ from tacit.schemes.rivals.contrastive import (
 from tacit.schemes.rivals.directau import Alignment, Uniformity, directau, uniformity
 from tacit.schemes.rivals.dns import dns
 from tacit.schemes.rivals.gbce import CalibratedBCE, gbce
-from tacit.schemes.rivals.smoothing import SmoothedCatalogueSoftmax, SmoothedSoftmax, label_smoothing
+from tacit.schemes.rivals.smoothing import (
+    SmoothedCatalogueSoftmax,
+    SmoothedScheme,
+    SmoothedSoftmax,
+    label_smoothing,
+)
 from tacit.schemes.scheme import Scheme
 from tacit.scoring import TableItems
 from tacit.training.step import Step
@@ -45,6 +51,25 @@ def test_without_calibration_it_is_bce():
     ours, plain = CalibratedBCE(0.0, _n_items=20)(scored), BCE()(scored)
     torch.testing.assert_close(ours.labelled, plain.labelled)
     torch.testing.assert_close(ours.unlabelled, plain.unlabelled)
+
+
+def test_an_explicit_no_weighs_what_it_does_under_bce():
+    scores = torch.tensor([[0.3], [0.3]], dtype=torch.float64)
+    scored = scored_of(scores, labels=torch.tensor([[0.0], [1.0]], dtype=torch.float64))
+    found = torch.stack([part for _, part in CalibratedBCE(0.75, _n_items=11)(scored).items()]).sum(0)
+    plain = torch.stack([part for _, part in BCE()(scored).items()]).sum(0)
+    torch.testing.assert_close(found / plain, torch.tensor([1.0, 0.25], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("part", [CalibratedBCE, Decoupled, SmoothedSoftmax, SmoothedCatalogueSoftmax])
+def test_options_of_an_objective_are_checked_where_it_is_made(part):
+    with pytest.raises(OptionError, match="temperature must be a positive number"):
+        part(temperature=float("inf"))
+
+
+def test_smoothing_is_checked_where_its_options_are_said():
+    with pytest.raises(OptionError, match="temperature"):
+        SmoothedScheme(temperature=-1.0)
 
 
 def test_a_calibration_is_a_share():

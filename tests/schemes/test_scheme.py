@@ -109,11 +109,20 @@ def test_who_judges_silence_after_the_miner_is_refused_with_the_mend():
 MISSPELT = """
 import tacit
 from tacit.parts.objectives import BPR, SampledSoftmax
+from tacit.schemes.desorec import Decoupled
+from tacit.schemes.remi import InterestAwareSoftmax
+from tacit.schemes.rivals.gbce import CalibratedBCE
+from tacit.schemes.rivals.smoothing import SmoothedCatalogueSoftmax, SmoothedSoftmax
 for make in (
     lambda: tacit.bce(draw="impresions"),
     lambda: tacit.idl(similarity="cosin"),
     lambda: BPR(normalise="keep"),
     lambda: SampledSoftmax(similarity="l2"),
+    lambda: Decoupled(similarity="l2"),
+    lambda: InterestAwareSoftmax(similarity="l2"),
+    lambda: CalibratedBCE(similarity="l2"),
+    lambda: SmoothedCatalogueSoftmax(similarity="l2"),
+    lambda: SmoothedSoftmax(similarity="l2"),
 ):
     try:
         make()
@@ -129,7 +138,7 @@ def test_a_misspelt_word_is_refused_where_no_type_checker_looks():
         "in-batch, impressions, explicit, mixed",
         'similarity cannot be "cosin"; did you mean "cosine"? choose one of dot, cosine',
         'normalise cannot be "keep"; did you mean "kept"? choose one of fixed, kept',
-        'similarity cannot be "l2": choose one of dot, cosine',
+        *['similarity cannot be "l2": choose one of dot, cosine'] * 6,
     ]
 
 

@@ -40,11 +40,11 @@ def soft_labels(
     from tacit.api import soft_labels as made
     from tacit.errors import OptionError
     from tacit.parts.propagation import Propagation
-    from tacit.storage import MANIFEST
+    from tacit.storage import kind_of
 
     shared.use_threads(threads)
-    if (out / MANIFEST).exists():
-        raise OptionError(f"{out} holds soft labels already: name another folder, or remove it")
+    if (held := kind_of(out)) is not None:
+        raise OptionError(f"{out} holds a {held} already: name another folder")
     options = Propagation(
         clusters=clusters,
         distance=distance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,13 @@ class SoftLabels:
         counts[rows] = np.diff(self.indptr)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         return SoftLabels(targets, indptr, self.items, self.values, fingerprint)
+
+    def digest(self) -> str:
+        """SHA-256 of the labels, hexadecimal."""
+        found = hashlib.sha256()
+        for column in (self.targets, self.indptr, self.items, self.values):
+            found.update(np.ascontiguousarray(column).data)
+        return found.hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the labels as an artifact, whole or not at all. Raises `StorageError`."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int32, Int64
+from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor
 
 from tacit.data.softlabels import SoftLabels
@@ -24,9 +24,10 @@ from tacit.parts.choices import check_choices
 
 BLOCK = 4096  # rows of a distance matrix
 LLOYD = 100  # rounds of k-means at most
-NEAR = 8  # neighbours among which one is sought that is not equal
+DENSE = 20_000  # rows of a cluster at most for matrices of all its pairs, 1.6 GB each
 EMPTY = 1e-12  # mass of others below which a row has none
 Neighbourhood = tuple[np.ndarray, np.ndarray]  # of each row of a cluster: k others, int32, and distances
+Shares = tuple[np.ndarray, np.ndarray, np.ndarray]  # of a cluster: row in it, item, share > 0, by rows
 
 
 @dataclass(frozen=True)
@@ -62,29 +63,33 @@ def soft_labels(
     *,
     seed: int = 0,
 ) -> SoftLabels:
-    """Labels of n examples from their vectors (of a trained encoder, in evaluation mode) and targets."""
+    """Labels of n examples from their vectors (of a trained encoder, in evaluation mode) and targets.
+
+    `options` say how targets spread; `seed` is that of the clusters' start. Row r of the labels is example r,
+    and they have no fingerprint. Raises `OptionError` where `graph = "dense"` would need a matrix too large.
+    """
     options = options or Propagation()
     groups = k_means(vectors, options.clusters, seed)
-    rows, items, values = [], [], []
     order = groups.argsort(stable=True)
     bounds = torch.searchsorted(groups[order], torch.arange(options.clusters + 1)).tolist()
     parts = [order[a:b] for a, b in pairwise(bounds) if b > a]
+    largest = max(map(len, parts))
+    if options.graph == "dense" and largest > DENSE:
+        raise OptionError(
+            f'graph = "dense" would hold a matrix of all pairs of {largest:,} examples, '
+            f'{4 * largest**2 / 1e9:.0f} GB: use graph = "nearest", or more clusters than {options.clusters}'
+        )
     near = _neighbourhoods(vectors, parts, options)
-    temperature = options.distance or options.scale * _usual_distance(near)
+    temperature = options.distance or options.scale * _usual_distance(vectors, parts, near)
+    found = []
     for place, part in enumerate(parts):
         here = targets[part.numpy()]
         if options.graph == "dense":
-            found = _dense(vectors[part], here, temperature, options)
+            shares = _dense(vectors[part], here, temperature, options)
         else:
-            found = _sparse(near[place], here, temperature, options)
-        for row, (columns, shares) in zip(part.tolist(), found, strict=True):
-            mine = columns == targets[row]
-            if 1 - shares[mine].sum() <= EMPTY or mine.all():
-                continue
-            rows.append(np.full(int((~mine).sum()), row))
-            items.append(columns[~mine])
-            values.append(shares[~mine])
-    return _assembled(targets, rows, items, values)
+            shares = _sparse(near[place], here, temperature, options)
+        found.append(_others(shares, here))
+    return _assembled(targets, [part.numpy() for part in parts], found)
 
 
 def k_means(
@@ -120,8 +125,8 @@ def affinity(vectors: Float[Tensor, "n d"], temperature: float) -> Float[Tensor,
 
 def _dense(
     vectors: Tensor, targets: Int64[np.ndarray, "n"], temperature: float, options: Propagation
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(7) among all rows of a cluster: the items and shares of each row, those above 0."""
+) -> Shares:
+    """(7) among all rows of a cluster."""
     items, place = np.unique(targets, return_inverse=True)
     weights = affinity(vectors, temperature)
     hard = torch.zeros(len(targets), len(items), dtype=vectors.dtype)
@@ -129,19 +134,33 @@ def _dense(
     soft = hard
     for _ in range(options.steps):
         soft = options.alpha * weights @ soft + (1 - options.alpha) * hard
-    return [(items[row > 0], row[row > 0]) for row in soft.double().numpy()]
+    shares = soft.double().numpy()
+    rows, columns = shares.nonzero()
+    return rows, items[columns], shares[rows, columns]
 
 
 def _sparse(
     near: Neighbourhood, targets: Int64[np.ndarray, "n"], temperature: float, options: Propagation
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> Shares:
     """(7) among the nearest rows of a cluster, of each row at most `keep` items in each step."""
     others, distances = (part[:, : options.neighbours] for part in near)
     if others.shape[1] == 0:
-        return [(targets[row : row + 1], np.ones(1)) for row in range(len(targets))]
+        return np.arange(len(targets)), targets, np.ones(len(targets))
     weights = torch.from_numpy(-distances / temperature).softmax(1).numpy()
     kept, items, values = spread(others, weights, targets, options.alpha, options.steps, options.keep)
-    return [(items[row, :n].astype(np.int64), values[row, :n]) for row, n in enumerate(kept.tolist())]
+    rows, columns = (np.arange(items.shape[1]) < kept[:, None]).nonzero()
+    return rows, items[rows, columns], values[rows, columns]
+
+
+def _others(shares: Shares, targets: Int64[np.ndarray, "n"]) -> Shares:
+    """The shares of a cluster less those of the targets, of rows with something left; items ascending."""
+    rows, items, values = shares
+    mine = items == targets[rows]
+    mass = 1 - np.bincount(rows[mine], values[mine], minlength=len(targets))
+    kept = ~mine & (mass > EMPTY)[rows]
+    rows, items, values = rows[kept], items[kept].astype(np.int32), values[kept].astype(np.float32)
+    order = np.lexsort((items, rows))
+    return rows[order], items[order], values[order]
 
 
 def _scattered(vectors: Tensor, count: int, chance: torch.Generator) -> Tensor:
@@ -164,31 +183,43 @@ def _closest(vectors: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
 
 def _neighbourhoods(vectors: Tensor, parts: list[Tensor], options: Propagation) -> list[Neighbourhood]:
     """The nearest rows of each cluster's rows, as many as are needed; none where nothing asks for them."""
-    counts = [NEAR] * (options.distance is None) + [options.neighbours] * (options.graph == "nearest")
+    counts = [1] * (options.distance is None) + [options.neighbours] * (options.graph == "nearest")
     return [nearest(vectors[part].float().numpy(), max(counts)) for part in parts] if counts else []
 
 
-def _usual_distance(near: list[Neighbourhood]) -> float:
-    """The median distance of a row to the nearest other one of its cluster that is not equal to it."""
-    distances = (rows[:, :NEAR] for _, rows in near if rows.shape[1])
-    known = np.concatenate([np.zeros(0), *(_smallest(rows) for rows in distances)])
+def _usual_distance(vectors: Tensor, parts: list[Tensor], near: list[Neighbourhood]) -> float:
+    """The median distance of a row to the nearest other one of its cluster that is not equal to it.
+
+    1 where all rows of every cluster are equal, and no temperature changes anything.
+    """
+    pairs = zip(parts, near, strict=True)
+    known = np.concatenate([_to_nearest(vectors[part], distances) for part, (_, distances) in pairs])
     return float(np.median(known)) if len(known) else 1.0
 
 
-def _smallest(distances: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "m"]:
-    """The first of each row that is above 0, where there is one."""
+def _to_nearest(vectors: Tensor, distances: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "m"]:
+    """Of each row of a cluster the distance to the nearest one that is not equal to it, if there is one."""
+    if not distances.shape[1]:
+        return distances.ravel()
     above = distances > 0
-    found: Float32[np.ndarray, "m"] = distances[above.any(1), above.argmax(1)[above.any(1)]]
-    return found
+    found = above.any(1)
+    known: Float32[np.ndarray, "m"] = distances[found, above.argmax(1)[found]]
+    if found.all():
+        return known
+    distinct, place = np.unique(vectors.float().numpy(), axis=0, return_inverse=True)
+    rest = nearest(distinct, 1)[1][place.ravel()[~found]].ravel()
+    return np.concatenate([known, rest[rest > 0]])
 
 
-def _assembled(
-    targets: Int64[np.ndarray, "n"], rows: list[np.ndarray], items: list[np.ndarray], values: list[np.ndarray]
-) -> SoftLabels:
-    empty = np.zeros(0)
-    row, item, value = (np.concatenate(part) if part else empty for part in (rows, items, values))
-    order = np.lexsort((item, row))
-    indptr = np.searchsorted(row[order], np.arange(len(targets) + 1)).astype(np.int64)
-    columns: Int32[np.ndarray, "nonzeros"] = item[order].astype(np.int32)
-    shares: Float32[np.ndarray, "nonzeros"] = value[order].astype(np.float32)
-    return SoftLabels(targets.astype(np.int32), indptr, columns, shares)
+def _assembled(targets: Int64[np.ndarray, "n"], parts: list[np.ndarray], found: list[Shares]) -> SoftLabels:
+    """The shares of all clusters, whose rows are `parts`, in one table."""
+    counts = np.zeros(len(targets), np.int64)
+    for part, (rows, _, _) in zip(parts, found, strict=True):
+        counts[part] = np.bincount(rows, minlength=len(part))
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    items, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    for part, (rows, columns, shares) in zip(parts, found, strict=True):
+        firsts = np.cumsum(counts[part]) - counts[part]
+        places = (indptr[part] - firsts)[rows] + np.arange(len(rows))
+        items[places], values[places] = columns, shares
+    return SoftLabels(targets.astype(np.int32), indptr, items, values)

@@ -7,6 +7,7 @@ are made: `tacit.parts.propagation`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
@@ -62,7 +63,8 @@ class Decoupled:
     labels of the others over their sum; 0 where there are none.
 
     No (Q, N) matrix: the labelled items come as candidates, R is a number a query. (trust, balance) = (0, 1)
-    is the softmax of the catalogue.
+    is the softmax of the catalogue. Returns (Q,). Raises `OptionError` for a share outside [0, 1], a
+    temperature that is no positive number, and a similarity that there is not.
     """
 
     trust: float = 0.3  # lambda 1: of the label's confidence in the target, against certainty
@@ -74,11 +76,12 @@ class Decoupled:
     catalogue: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_choices(self)
         for name in ("trust", "balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-        if not self.temperature > 0:
-            raise OptionError(f"temperature must be positive, not {self.temperature}")
+        if not 0 < self.temperature < math.inf:
+            raise OptionError(f"temperature must be a positive number, not {self.temperature}")
 
     def bind(self, data: TrainingData) -> Self:
         return self

@@ -115,10 +115,11 @@ class InterestAwareSoftmax:
     catalogue: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if not 0 <= self.hardness < torch.inf:
             raise OptionError(f"hardness must be at least 0, not {self.hardness}")
-        if not self.temperature > 0:
-            raise OptionError(f"temperature must be positive, not {self.temperature}")
+        if not 0 < self.temperature < math.inf:
+            raise OptionError(f"temperature must be a positive number, not {self.temperature}")
 
     def bind(self, data: TrainingData) -> Self:
         return replace(self, _n_items=data.n_items)

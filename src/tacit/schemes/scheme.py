@@ -132,6 +132,12 @@ class Scheme:
                     f"{_name(part)} needs meta batches, and the update rule {_name(self.update)} asks for "
                     "none: use one that does, or drop the part"
                 )
+        learns_labels = any("soft_labels" in part.needs for part in self.parts())
+        if getattr(drawing, "gives_labels", False) and not learns_labels:
+            raise SchemeError(
+                f"candidates of {_name(drawing)} bring soft labels, and {_name(self.objective)} does not "
+                "learn from them: use the objective Decoupled, or another sampler"
+            )
         for part in self.refiners[_first(_mines, self.refiners) :]:
             if "unlabelled" in part.needs:
                 raise SchemeError(

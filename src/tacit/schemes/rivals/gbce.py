@@ -6,6 +6,7 @@ Negative Sampling", RecSys 2023, eq. 9 and 12.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -24,10 +25,12 @@ from tacit.types import Losses, Need, Scored, Similarity, Slot, TrainingData
 
 @dataclass(frozen=True)
 class CalibratedBCE:
-    """BCE, the target's loss times beta = 1 - calibration * (1 - a), a = M / (N - 1) the share that is drawn.
+    """BCE, a positive's loss times beta = 1 - calibration * (1 - a), a = M / (N - 1) the share drawn; (Q,).
 
     At `calibration` 0 it is BCE; at 1 a score's sigmoid is the probability of a yes, however few candidates
-    are drawn. Labels and weights of candidates mean what they mean to BCE.
+    are drawn. Labels and weights of candidates mean what they mean to BCE, and an explicit no weighs what it
+    does there. Raises `OptionError` for a calibration outside [0, 1], a temperature that is no positive
+    number, and a similarity that there is not.
     """
 
     calibration: float = 0.75  # t
@@ -39,10 +42,11 @@ class CalibratedBCE:
     catalogue: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if not 0 <= self.calibration <= 1:
             raise OptionError(f"calibration must lie between 0 and 1, not {self.calibration}")
-        if not self.temperature > 0:
-            raise OptionError(f"temperature must be positive, not {self.temperature}")
+        if not 0 < self.temperature < math.inf:
+            raise OptionError(f"temperature must be a positive number, not {self.temperature}")
 
     def bind(self, data: TrainingData) -> Self:
         return replace(self, _n_items=data.n_items)
@@ -56,7 +60,8 @@ class CalibratedBCE:
 
     def __call__(self, scored: Scored) -> Losses:
         there = (scored.log_weights > -torch.inf) | ~scored.observed
-        weight = self.weight(there[:, 1:].sum(1)).to(scored.scores)
+        beta = self.weight(there[:, 1:].sum(1)).to(scored.scores)
+        weight = torch.where(scored.labels[:, 0] > 0, beta, 1.0)
         target = scored.log_weights[:, :1] + weight.log()[:, None]
         log_weights = torch.cat([target, scored.log_weights[:, 1:]], 1)
         return BCE(self.temperature, self.similarity)(replace(scored, log_weights=log_weights))

@@ -27,8 +27,8 @@ class SmoothedSoftmax:
     """(1 - smoothing) CE of the target + smoothing * mean CE over it and the sampled candidates; (Q,).
 
     CE is -log of the softmax over target and candidates (Szegedy et al., section 7, with their uniform share
-    over what is sampled). Raises `OptionError` for a temperature that is no positive number, or a share
-    outside [0, 1].
+    over what is sampled). Raises `OptionError` for a temperature that is no positive number, a share outside
+    [0, 1], or a similarity that there is not.
     """
 
     temperature: float = 0.1  # scores are divided by it
@@ -40,6 +40,7 @@ class SmoothedSoftmax:
     one_target: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_choices(self)
         _check_smoothing(self.temperature, self.smoothing)
 
     def bind(self, data: TrainingData) -> Self:
@@ -74,6 +75,7 @@ class SmoothedCatalogueSoftmax:
     _n_items: int | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_choices(self)
         _check_smoothing(self.temperature, self.smoothing)
 
     def bind(self, data: TrainingData) -> Self:
@@ -107,6 +109,7 @@ class SmoothedScheme:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        self.build()
 
     def build(self) -> Scheme:
         """The scheme of these options. Raises `OptionError` for one out of range."""

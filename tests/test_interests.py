@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pytest
 
 import tacit
 from helpers.sequences import ordered_log
 from tacit.cli.main import outcome
 from tacit.errors import OptionError, SchemeError
-from tacit.interests import InterestTrace, chart, collapses, interests
+from tacit.interests import InterestTrace, _probe, chart, collapses, interests
 
 TRAINING = tacit.TrainingOptions(epochs=3, batch_size=16, interests=1)
 CONFIG = tacit.ComiRecSAConfig(dim=8, length=8, interests=3)
@@ -89,3 +90,12 @@ def test_what_has_one_vector_is_refused_with_the_mend(tmp_path):
 
 def test_a_chart_of_nothing_known_is_a_chart():
     assert chart([{"epoch": 1, "strongest": None, "cosine": 0.5}]).startswith("<svg")
+
+
+def test_people_are_looked_at_before_their_newest_event():
+    log = ordered_log(users=3, length=6)
+    history, targets = _probe(log.sequences, 4)
+    for row in range(3):
+        read = [*history.items[row, : history.lengths[row]].tolist(), int(targets[row])]
+        ids = log.item_ids.decode(np.array(read))
+        assert [int(item) for item in ids] == [(int(ids[0]) + step) % 12 for step in range(5)]

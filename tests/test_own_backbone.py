@@ -101,6 +101,20 @@ def test_what_is_no_backbone_is_refused_before_training(kind, lacks):
     assert not steps
 
 
+def test_what_reads_sequences_without_saying_how_is_refused_before_training():
+    class Reader(torch.nn.Module):
+        n_users, n_items, dim, interests, reads = 1, 1, 4, 1, "sequences"
+
+        def forward(self, batch):
+            raise NotImplementedError
+
+        def vectors(self):
+            raise NotImplementedError
+
+    with pytest.raises(SchemeError, match="it lacks length, queries, encode"):
+        fit(Reader())
+
+
 def test_a_backbone_of_another_size_is_refused():
     users, items = size()
     with pytest.raises(SchemeError, match=f"Dots has 10 users and {items} items, and the log has {users}"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 import tacit
 from helpers.logs import quick_run, random_log
+from helpers.sequences import ordered_log
 from tacit.errors import DataError, OptionError
 
 
@@ -71,7 +74,7 @@ def test_only_new_rows_are_held_out(earlier: Path) -> None:
     ("backbone", "said"),
     [
         (tacit.MFConfig(dim=16), "user_table: rows of 8 then, rows of 16 now"),
-        (tacit.GMFConfig(dim=8), "axes: missing then, there now"),
+        (tacit.GMFConfig(dim=8), "axes: missing then, 8 now"),
         (tacit.MFConfig(dim=8, biases=True), "user_bias: missing then, rows of 1 now"),
         (tacit.LightGCNConfig(dim=8), "cannot go on from the earlier run's MF"),
     ],
@@ -80,6 +83,31 @@ def test_another_backbone_is_refused_with_the_difference(earlier: Path, backbone
     with pytest.raises(OptionError, match=said) as told:
         quick_run(NEWER, start=earlier, backbone=backbone)
     assert "dim = 8" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (tacit.SASRecConfig(dim=8, length=8), {"length": 4}, "positions: 8 x 8 then, 4 x 8 now"),
+        (tacit.SASRecConfig(dim=8, length=4), {"length": 8}, "positions: 4 x 8 then, 8 x 8 now"),
+        (tacit.ComiRecSAConfig(dim=8), {"interests": 2}, "choose: 32 x 4 then, 32 x 2 now"),
+        (tacit.ComiRecDRConfig(dim=8), {"interests": 2}, "votes: 20 x 8 x 32 then, 20 x 8 x 16 now"),
+        (tacit.MINDConfig(dim=8), {"interests": 2}, "start: 20 x 4 then, 20 x 2 now"),
+    ],
+    ids=["shorter", "longer", "comirec-sa", "comirec-dr", "mind"],
+)
+def test_sequences_read_otherwise_are_refused_with_the_difference(before, now, said, tmp_path: Path) -> None:
+    quick_run(ordered_log(), backbone=before, out=tmp_path / "run")
+    with pytest.raises(OptionError, match=said):
+        quick_run(ordered_log(length=12), start=tmp_path / "run", backbone=replace(before, **now))
+
+
+def test_other_options_of_the_backbone_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = tacit.SASRecConfig(dim=8, length=8)
+    quick_run(ordered_log(), backbone=config, out=tmp_path / "run")
+    with caplog.at_level(logging.INFO, "tacit"):
+        quick_run(ordered_log(length=12), start=tmp_path / "run", backbone=replace(config, heads=4))
+    assert "the earlier run had backbone.heads = 2, this one has 4" in caplog.text
 
 
 def _dense(run: tacit.Run, name: str) -> np.ndarray:

@@ -64,6 +64,8 @@ def made(
             'with backbone.queries = "newest" a refit learns from held-out events alone, and they have no '
             "soft labels: set training.refit = false, or train on every position"
         )
+    if earlier is not None:
+        _say_differences(earlier.config["backbone"], options_of(backbone))
     material = gathered(
         *(train, valid, valid_history, options, seed, earlier),
         sequences=sequences,
@@ -152,6 +154,16 @@ def made(
         facts=material.facts,
         **values,
     )
+
+
+def _say_differences(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Tell options of the backbone that an earlier run had otherwise: its parameters were fitted to them."""
+    for name in sorted(before.keys() & now.keys()):
+        if before[name] != now[name]:
+            _log.info(
+                "the earlier run had backbone.%s = %s, this one has %s: its parameters are taken as they are",
+                *(name, before[name], now[name]),
+            )
 
 
 def _by_size(name: str, data: Interactions, sequences: bool) -> str:

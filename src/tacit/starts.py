@@ -56,6 +56,12 @@ def _copy(new: Any, earlier: Run) -> None:
 
 
 def _shapes(backbone: Any) -> dict[str, str]:
-    """Of each parameter what does not depend on the numbers of users and items."""
-    shapes = {name: tuple(parameter.shape[1:]) for name, parameter in backbone.named_parameters()}
-    return {name: f"rows of {shape[0]}" if shape else "there" for name, shape in shapes.items()}
+    """Of each tensor its shape; of tables with a row for each user, item or both that of a row."""
+    users, items = backbone.n_users, backbone.n_items
+    counts, found = (users, items, users + items), {}
+    for name, tensor in backbone.state_dict().items():
+        shape = tuple(tensor.shape)
+        grows = bool(shape) and shape[0] in counts
+        sizes = " x ".join(str(size) for size in (shape[1:] if grows else shape))
+        found[name] = f"rows of {sizes or 1}" if grows else sizes
+    return found

@@ -9,6 +9,7 @@ import torch
 
 from helpers.sequences import history_of, last_of
 from helpers.tiny import batch_of, random_data, seeded
+from longhand import capsules as longhand
 from tacit.backbones.comirec import ComiRecDRConfig, ComiRecSAConfig
 from tacit.backbones.mind import MINDConfig
 from tacit.backbones.youtubednn import YouTubeDNNConfig
@@ -160,6 +161,48 @@ def test_dynamic_routing_maps_each_place_by_a_matrix_of_its_own():
     mixed = votes.sum(0) / 2
     length = mixed.norm()
     torch.testing.assert_close(encoded.queries[0, 1], mixed * length / (1 + length**2), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("axis", ["interests", "positions", "padded-positions"])
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_dynamic_routing_equals_its_longhand_twin(axis, iterations):
+    """Of five places; the padded ones among them have votes of 0."""
+    backbone = built(ComiRecDRConfig(dim=2, length=5, interests=2, iterations=iterations, axis=axis))
+    with torch.no_grad():
+        backbone.items.copy_(torch.randn(backbone.items.shape, generator=seeded(1), dtype=torch.float64))
+    lists = [[3, 1, 4], [1, 5]]
+    matrices = backbone.votes.detach().view(5, 2, 2, 2)  # place, from, interest, to
+    votes = torch.zeros(2, 5, 2, 2, dtype=torch.float64)
+    for row, items in enumerate(lists):
+        for at, item in enumerate(items):
+            votes[row, at] = torch.einsum("f,fkt->kt", backbone.items[item].detach(), matrices[at])
+    capsules, weights = longhand.route(votes.tolist(), [[0.0] * 2] * 5, [3, 2], iterations, axis)
+    encoded = backbone.encode(last_of(lists))
+    torch.testing.assert_close(encoded.queries, of(capsules), rtol=0, atol=1e-9)
+    torch.testing.assert_close(encoded.routing.weights, of(weights)[..., :3], rtol=0, atol=1e-9)
+
+
+def test_without_positions_self_attention_knows_no_order():
+    for positions in (False, True):
+        backbone = built(ComiRecSAConfig(dim=4, length=5, interests=2, positions=positions, scale=1.0))
+        ahead, back = (backbone.encode(last_of([items])).queries for items in ([1, 2, 3], [3, 2, 1]))
+        assert torch.allclose(ahead, back) != positions
+
+
+def test_with_relu_interests_of_mind_are_not_negative():
+    plain, layered = (
+        built(MINDConfig(dim=6, length=5, relu=relu)).encode(last_of([[1, 2, 3]])).queries
+        for relu in (False, True)
+    )
+    assert plain.min() < 0
+    assert layered.min() == 0
+
+
+def test_in_training_equal_histories_start_from_different_routings():
+    backbone = built(MINDConfig(dim=4, length=4, interests=3)).float().train()
+    torch.manual_seed(0)
+    found = backbone.encode(last_of([[1, 2, 3], [1, 2, 3]])).queries
+    assert not torch.allclose(found[0], found[1])
 
 
 @pytest.mark.parametrize(

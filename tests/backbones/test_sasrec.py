@@ -109,3 +109,13 @@ def test_gradients_agree_with_finite_differences():
 def test_refuses_options_out_of_range(options, said):
     with pytest.raises(OptionError, match=said):
         SASRecConfig(**options)
+
+
+def test_weights_of_attention_are_left_out_in_training_where_asked():
+    backbone = SASRecConfig(dim=4, length=6, dropout=0.0, attention_dropout=0.5).build(
+        random_data(0), seeded()
+    )
+    history = history_of([[3, 1, 4, 1, 5]])
+    served = backbone.eval().encode(history).queries
+    torch.manual_seed(0)
+    assert not torch.allclose(backbone.train().encode(history).queries, served)

@@ -21,7 +21,7 @@ from tacit.errors import OptionError, SchemeError
 from tacit.kernels import catalogue
 from tacit.parts.miners import HardestK
 from tacit.parts.objectives import BCE, BPR, CatalogueSoftmax, SampledSoftmax
-from tacit.parts.samplers import InBatch, Nothing, Uniform
+from tacit.parts.samplers import InBatch, Nothing, Popularity, Uniform
 from tacit.schemes.dli import DLI
 from tacit.schemes.idl import IDL
 from tacit.schemes.remi import InterestAware, InterestAwareSoftmax, REMIScheme, RoutingVariance, remi
@@ -200,6 +200,31 @@ def test_what_dli_has_halved_counts_half():
     close(refined.log_weights[0, 1:].exp(), [3.5 * value / sum(raw) for value in raw])
 
 
+def test_what_dli_has_promoted_keeps_its_weight():
+    """It is no negative: neither weighed up by how near it is, nor one of the M."""
+    labels = of([[1, 0, 0, 0, 0.5]])
+    for hardness in (0.0, 1.0, 10.0):
+        scored = one_row(labels=labels)
+        refined = InterestAware(hardness)(scored, SOFTMAX, CLOCK)
+        assert float(refined.log_weights[0, 4].detach()) == 0
+        close(refined.log_weights[0, 1:4].exp().sum(), 3.0)
+        SOFTMAX(refined).labelled.sum().backward()
+        assert float(scored.scores.grad[0, 0]) < -0.3
+
+
+def test_a_row_whose_candidates_are_all_promoted_keeps_them():
+    labels = of([[1, 0.5, 0.5, 0.5, 0.5], [1, 0, 0, 0, 0]])
+    scored = scored_of(of([[TARGET, *SCORES]] * 2).requires_grad_(), labels=labels)
+    refined = InterestAware(1.0)(scored, SOFTMAX, CLOCK)
+    assert refined.log_weights[0].tolist() == [0] * 5
+    SOFTMAX(refined).labelled.sum().backward()
+    assert scored.scores.grad.isfinite().all()
+
+
+def test_the_spread_of_scores_is_their_standard_deviation():
+    close(InterestAware(1.0)(one_row(), SOFTMAX, CLOCK).notes["spread_of_scores"], 0.936416)
+
+
 def routed(rows, mask=None, active=None, dim=2):
     weights = of([rows])
     mask = torch.ones(1, weights.shape[2], dtype=torch.bool) if mask is None else torch.tensor([mask])
@@ -237,6 +262,15 @@ def test_gradient_of_the_worked_example():
     weights = torch.stack([logits.softmax(1)[0], of(UNIFORM)])[None]
     penalty(replace(encoded, routing=Routing(weights, encoded.routing.mask))).backward()
     close(logits.grad[0], [0.136080, -0.045360, -0.045360, -0.045360])
+
+
+def test_of_a_batch_the_mean_is_taken_or_as_the_authors_do_the_sum():
+    sharp, one = of([[0.7, 0.1, 0.1, 0.1], UNIFORM]), of([UNIFORM, UNIFORM])
+    encoded, _ = routed([UNIFORM, UNIFORM], dim=1)
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    encoded = replace(encoded, routing=Routing(torch.stack([sharp, one, sharp]), mask))
+    close(penalty(encoded), 2 * 0.0729 / 3)
+    close(penalty(encoded, scaling="authors", slots=4), 2 * 0.0729)
 
 
 def test_padding_of_the_worked_example():
@@ -309,6 +343,24 @@ def test_the_scheme_is_sampled_softmax_with_both_parts():
     assert REMIScheme(routing=0.0).build().regularisers == ()
 
 
+def test_its_options_reach_the_parts():
+    scheme = REMIScheme(
+        hardness=0.5,
+        detach=True,
+        routing=2.0,
+        scaling="authors",
+        slots=9,
+        negatives=7,
+        draw="popularity",
+        temperature=0.3,
+        similarity="cosine",
+    ).build()
+    assert scheme.sampler == Popularity(7, shared=True)
+    assert scheme.objective == SampledSoftmax(0.3, "cosine", correction=False)
+    assert scheme.refiners == (InterestAware(0.5, True),)
+    assert scheme.regularisers == (RoutingVariance(2.0, "authors", 9),)
+
+
 def test_reweighing_comes_after_mining_and_judging():
     scheme = remi(routing=0.0).with_(HardestK(2), DLI(criterion="neighbour"))
     assert [type(part) for part in scheme.refiners] == [DLI, HardestK, InterestAware]
@@ -338,11 +390,24 @@ def test_where_it_has_no_meaning_it_is_refused_with_the_mend(make):
         (MFConfig(dim=4), "scheme.routing = 0"),
         (ComiRecDRConfig(dim=4), "backbone.attached = true"),
         (MINDConfig(dim=4), "backbone.attached = true"),
+        (ComiRecSAConfig(dim=4, interests=1), "with several backbone.interests"),
     ],
 )
 def test_routing_without_weights_or_gradients_is_refused_with_the_mend(config, said):
     with pytest.raises(SchemeError, match=said):
         Step(config.build(random_data(0), seeded()), remi().bind(random_data(0)))
+
+
+def test_places_that_are_not_the_backbone_s_are_refused_with_the_mend():
+    scheme = remi(scaling="authors", slots=5).bind(random_data(0))
+    with pytest.raises(SchemeError, match=r"set scheme\.slots = 20"):
+        Step(ComiRecSAConfig(dim=4, length=20).build(random_data(0), seeded()), scheme)
+
+
+def test_interests_without_routing_are_refused_with_the_mend():
+    encoded, _ = routed([UNIFORM])
+    with pytest.raises(SchemeError, match=r"Encoded\.routing, or drop the part"):
+        penalty(replace(encoded, routing=None))
 
 
 @pytest.mark.parametrize(
@@ -355,6 +420,8 @@ def test_routing_without_weights_or_gradients_is_refused_with_the_mend(config, s
         lambda: RoutingVariance(scaling="authors", slots=0),
         lambda: penalty(routed([UNIFORM])[0], scaling="authors", slots=3),
         lambda: REMIScheme(draw="in-batch", negatives=5),
+        lambda: REMIScheme(routing=0.0, scaling="authors"),
+        lambda: REMIScheme(routing=0.0, slots=5),
     ],
 )
 def test_refuses_options_out_of_range(make):
@@ -407,8 +474,20 @@ def test_over_the_catalogue_gradients_are_those_of_the_refiner(detach):
         torch.testing.assert_close(a, b)
 
 
+def test_of_a_catalogue_of_one_item_there_is_nothing_to_lose():
+    objective = replace(InterestAwareSoftmax(), _n_items=1)
+    queries = torch.ones(2, 1, 3).requires_grad_()
+    encoded, batch = Encoded(queries, LocalItems(torch.ones(1, 3))), batch_of([0, 1], [0, 0])
+    found = objective(score(encoded, Nothing()(batch, seeded()), batch, objective)).labelled
+    assert found.tolist() == [0, 0]
+    found.sum().backward()
+    assert queries.grad.isfinite().all()
+
+
 def test_the_scheme_over_the_catalogue():
-    scheme = REMIScheme(hardness=2.0, draw="catalogue", routing=0.0).build()
-    assert scheme.objective == InterestAwareSoftmax(2.0)
+    scheme = REMIScheme(
+        hardness=2.0, detach=True, draw="catalogue", routing=0.0, temperature=0.3, similarity="cosine"
+    ).build()
+    assert scheme.objective == InterestAwareSoftmax(2.0, True, 0.3, "cosine")
     assert scheme.refiners == ()
     assert scheme.sampler == Nothing()

@@ -70,13 +70,18 @@ def test_a_regulariser_that_holds_the_loss_is_said(caplog):
     assert told.startswith(
         "epoch 2: the loss stays at 7.1488, and the regularisation of the routing weighs 2.5"
     )
-    assert told.endswith("lower scheme.routing")
+    assert told.endswith("lower its strength (scheme.routing)")
 
 
 @pytest.mark.parametrize(("later", "routing"), [(7.0, 2.5), (7.1488, 0.01)])
 def test_a_loss_that_falls_or_has_nothing_heavy_beside_it_is_in_order(caplog, later, routing):
     terms = [{"labelled": 7.1488, "routing": routing}, {"labelled": later, "routing": routing}]
     assert said(caplog, *terms) == []
+
+
+def test_of_a_loss_in_two_terms_it_is_their_sum_that_must_fall(caplog):
+    first = {"labelled": 0.139, "unlabelled": 0.555, "routing": 0.5}
+    assert said(caplog, first, {"labelled": 0.25, "unlabelled": 0.2, "routing": 0.5}) == []
 
 
 def test_each_alarm_is_said_once(caplog):

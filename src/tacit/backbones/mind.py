@@ -66,24 +66,26 @@ class MIND(SequenceBackbone):
 
     def __init__(self, n_users: int, n_items: int, options: MINDConfig, generator: torch.Generator) -> None:
         super().__init__(n_users, n_items, options, generator)
-        self.interests, self.attached, self.options = options.interests, options.attached, options
+        self.interests, self.adaptive = options.interests, options.adaptive
+        self.iterations, self.attached = options.iterations, options.attached
+        self.readout, self.power = options.readout, options.power
         self.bilinear = nn.Parameter(initial_table(self.dim, self.dim, "xavier", generator))
         self.register_buffer("start", torch.randn(self.length, self.interests, generator=generator))
         self.layer = linear(self.dim, self.dim, "xavier", generator) if options.relu else None
 
     def encode(self, history: History) -> Encoded:
         """The interests of the history up to each position asked for."""
-        options, read = self.options, histories(self.items, history)
+        read = histories(self.items, history)
         queries, length = read.mask.shape
         start: torch.Tensor = self.get_buffer("start")[None, :length]
         if self.training:
             start = torch.randn(queries, length, self.interests)
         votes = read.packed.padded(read.events @ self.bilinear.T)
-        interests, weights = route(votes, start, read.mask, options.iterations, attached=options.attached)
+        interests, weights = route(votes, start, read.mask, self.iterations, attached=self.attached)
         if self.layer is not None:
             interests = relu(self.layer(interests))
         active = None
-        if options.adaptive:
+        if self.adaptive:
             used = torch.frexp(read.mask.sum(1).float()).exponent - 1  # the whole part of log2
             active = torch.arange(self.interests) < used.clamp(1, self.interests)[:, None]
             weights = weights * active[:, :, None]
@@ -93,7 +95,7 @@ class MIND(SequenceBackbone):
             items,
             routing=Routing(weights, read.mask),
             active=active,
-            readout=options.readout,
-            power=options.power,
+            readout=self.readout,
+            power=self.power,
             base=(read.rows, items),
         )

@@ -92,10 +92,12 @@ class Block(nn.Module):
 
 
 class SASRec(SequenceBackbone):
-    """h = LN(blocks(E[x] + P)); the score of an item is h . E[item].
+    """h = LN(blocks(E[x] + P)), or blocks(LN(E[x] + P)) with `norm = "post"`; an item scores h . E[item].
 
-    Positions count from the first event of the window. Right padding is never computed but in the attention,
-    where it stands after everything that counts.
+    Not as in the original (Kang and McAuley, ICDM 2018): there queries alone are normalised before attention,
+    embeddings are multiplied by sqrt(d), and the loss is BCE of one negative. Positions count from the first
+    event of the window. Right padding is never computed but in the attention, where it stands after
+    everything that counts.
     """
 
     def __init__(self, n_users: int, n_items: int, options: SASRecConfig, generator: torch.Generator) -> None:

@@ -109,7 +109,7 @@ class BPR:
         pairs = weights * (1 - share) * softplus(others - torch.where(kept, target, 0.0))
         count = _counted(scored)[:, 1:].sum() if self.normalise == "fixed" else (weights * (1 - share)).sum()
         loss = pairs.sum(1)
-        if _any_positive(share):
+        if any_positive(share):
             loss = loss + self._promotion(others, share * weights, kept)
         return Losses(loss * (len(loss) / count.clamp(min=1).to(loss.dtype)))
 
@@ -155,7 +155,7 @@ class SampledSoftmax:
     def __call__(self, scored: Scored) -> Losses:
         logits = scored.scores - scored.log_q if self.correction else scored.scores
         share = scored.labels[:, 1:]
-        if not _any_positive(share):
+        if not any_positive(share):
             weighted = logits + scored.log_weights
             if bool(weighted.detach().sum().isnan()):  # +inf dropped, or a NaN
                 weighted = _weighted(logits, scored.log_weights)
@@ -257,6 +257,6 @@ def _over_rows_that_count(loss: Tensor, scored: Scored) -> Losses:
     return Losses(loss * (len(loss) / max(len(loss) - left_out, 1)), notes={"left_out": share})
 
 
-def _any_positive(share: Tensor) -> bool:
-    """Whether any entry is above 0; of a view that repeats one row, that row is read."""
+def any_positive(share: Float[Tensor, "Q M"]) -> bool:
+    """Whether any soft label is above 0; of a view that repeats one row, that row is read."""
     return bool(((share[:1] if share.stride(0) == 0 else share) > 0).any())

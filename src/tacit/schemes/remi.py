@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from tacit.errors import OptionError
+from tacit.errors import OptionError, SchemeError
 from tacit.parts.choices import check_choices
-from tacit.parts.objectives import SampledSoftmax
+from tacit.parts.objectives import SampledSoftmax, any_positive
 from tacit.parts.samplers import InBatch, Nothing, Popularity, Uniform
 from tacit.protocols import Objective, Sampler
 from tacit.schemes.scheme import Scheme, from_options
@@ -45,7 +45,8 @@ class InterestAware:
     exp(hardness s_j) / q_j, M the weight of all candidates of the row before: their sum stays M, and a
     softmax over the target's score and s_i + log w_i is the softmax against M negatives drawn from
     q_hardness(i) ~ exp(hardness s_i). q is the sampler's; the target is not corrected. Hardness 0 changes
-    nothing under uniform draws; the larger, the more the hardest candidate stands for all.
+    nothing under uniform draws; the larger, the more the hardest candidate stands for all. Candidates with a
+    soft label above 0, which another refiner calls positive, keep their weight and are none of the M.
 
     With `detach` gradients do not reach the weights. In the authors' code they do: easy candidates are then
     pulled towards the interest. Two numbers are noted in every eighth step, means over rows:
@@ -71,18 +72,21 @@ class InterestAware:
             return scored
         scores = objective.logits(scored)[:, 1:]
         kept = held > -torch.inf
+        promoted = any_positive(scored.labels[:, 1:])
+        if promoted:
+            kept = kept & (scored.labels[:, 1:] == 0)
         alive = kept.any(1, keepdim=True)
         sharpened = (held - scored.log_q[:, 1:]).add(scores, alpha=self.hardness)
-        whole = bool(alive.all()) and bool(scores.detach().sum().isfinite())
+        whole = not promoted and bool(alive.all()) and bool(scores.detach().sum().isfinite())
         if not whole:
             sharpened = torch.where(alive, torch.where(kept, sharpened, -torch.inf), 0.0)
         shares = sharpened.log_softmax(1)
         if self.detach:
             shares = shares.detach()
-        total = (held if whole else torch.where(alive, held, 0.0)).logsumexp(1, keepdim=True)
-        others = shares + total
+        negatives = held if whole else torch.where(alive, torch.where(kept, held, -torch.inf), 0.0)
+        others = shares + negatives.logsumexp(1, keepdim=True)
         if not whole:
-            others = torch.where(kept, others, -torch.inf)
+            others = torch.where(kept, others, held)
         log_weights = torch.cat([scored.log_weights[:, :1], others], 1)
         notes = scored.notes
         if clock.step % min(NOTED, clock.steps_per_epoch) == 0:
@@ -102,7 +106,9 @@ class InterestAwareSoftmax:
     """(2) over the whole catalogue: every item but the target is a negative, weighed as in `InterestAware`.
 
     log Ng = log(N - 1) + LSE((hardness + 1) s) - LSE(hardness s), both streamed; hardness 0 is the softmax of
-    the catalogue. An objective, without candidates.
+    the catalogue. An objective, without candidates; (Q,). The two sums are rounded apart, so the loss is off
+    by some 2 (hardness + 1) |s| in the last place of float32. Raises `OptionError` for a hardness below 0, a
+    temperature that is no positive number, and a similarity that there is not.
     """
 
     hardness: float = 1.0  # beta: of scores in the weights; 0 is none
@@ -137,7 +143,9 @@ class InterestAwareSoftmax:
             total = moving + (products - moving - weights).detach()
         else:
             total = products - weights
-        return Losses(softplus(total + math.log(max(self._n_items - 1, 1)) - scored.scores[:, 0]))
+        if self._n_items == 1:
+            return Losses(0 * scored.scores[:, 0])
+        return Losses(softplus(total + math.log(self._n_items - 1) - scored.scores[:, 0]))
 
     def logits(self, scored: Scored) -> Float[Tensor, "Q C"]:
         return scored.scores
@@ -180,7 +188,11 @@ class RoutingVariance:
         return self
 
     def __call__(self, encoded: Encoded, batch: Batch, candidates: Candidates) -> Float[Tensor, ""]:
-        assert encoded.routing is not None
+        if encoded.routing is None:
+            raise SchemeError(
+                "RoutingVariance needs routing weights, and this backbone has several interests without any: "
+                "give them as Encoded.routing, or drop the part (scheme.routing = 0)"
+            )
         weights, mask = encoded.routing.weights, encoded.routing.mask
         places = mask.sum(1, keepdim=True)
         if self.slots is not None:
@@ -216,6 +228,11 @@ class REMIScheme:
         if self.draw in ("in-batch", "catalogue") and self.negatives != REMIScheme.negatives:
             raise OptionError(
                 f'draw = "{self.draw}" takes what there is: leave negatives out, or draw otherwise'
+            )
+        if not self.routing and (self.scaling != "canonical" or self.slots is not None):
+            raise OptionError(
+                "scaling and slots are of the routing's regularisation, and routing = 0 leaves it out: leave "
+                "them out too, or set its strength"
             )
         self.build()
 

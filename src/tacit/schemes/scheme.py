@@ -248,7 +248,14 @@ class Scheme:
             if "routing" in part.needs and backbone.interests == 1:
                 raise SchemeError(
                     f"{_name(part)} needs routing weights; {_name(backbone)} gives one vector per user: "
-                    "use comirec-sa, comirec-dr or mind, or drop the part (scheme.routing = 0)"
+                    "use comirec-sa, comirec-dr or mind with several backbone.interests, or drop the part "
+                    "(scheme.routing = 0)"
+                )
+            slots = getattr(part, "slots", None)
+            if slots is not None and slots != getattr(backbone, "length", slots):
+                raise SchemeError(
+                    f"{_name(part)} counts {slots} places of a history, and {_name(backbone)} reads "
+                    f"{backbone.length}: set scheme.slots = {backbone.length}"
                 )
             if "routing" in part.needs and not getattr(backbone, "attached", True):
                 raise SchemeError(

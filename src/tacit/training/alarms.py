@@ -83,14 +83,15 @@ class Alarms:
 
     def _held(self, event: EpochEnd) -> None:
         """In the second epoch: whether the loss has not moved beside the routing's variance."""
-        loss, held = event.terms.get("labelled"), event.terms.get("routing", 0.0)
-        if loss is None:
+        if "labelled" not in event.terms:
             return
+        loss = event.terms["labelled"] + event.terms.get("unlabelled", 0.0)
+        held = event.terms.get("routing", 0.0)
         if self._first is None:
             self._first = loss
         elif event.clock.epoch == 1 and held > HEAVY * loss and loss > (1 - STILL) * self._first:
             _log.warning(
                 "epoch 2: the loss stays at %.4f, and the regularisation of the routing weighs %.4f beside "
-                "it, so nothing is learned: lower scheme.routing",
+                "it, so nothing is learned: lower its strength (scheme.routing)",
                 *(loss, held),
             )

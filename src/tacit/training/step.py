@@ -82,6 +82,8 @@ def _check(backbone: nn.Module) -> None:
     """What training and serving will ask of a backbone must be there before the first step."""
     served = () if isinstance(backbone, PairScorer) else ("dim", "vectors")
     needed = ("n_users", "n_items", "interests", "reads", *served)
+    if getattr(backbone, "reads", None) == "sequences":
+        needed += ("length", "queries", "encode")
     missing = [name for name in needed if not hasattr(backbone, name)]
     if type(backbone).forward is nn.Module.forward:
         missing.append("forward")

@@ -58,9 +58,9 @@ class Contest:
     def cells(self) -> dict[str, Work]:
         """All cells by name, in the order in which they can run."""
         points = {
-            f"{self.name}-{scheme}-point-{place}": partial(self.point, setting)
+            f"{self.name}-{scheme}-point-{place}": partial(self.point, scheme, place)
             for scheme, settings in self.schemes.items()
-            for place, setting in enumerate(settings)
+            for place in range(len(settings))
             if len(settings) > 1 and self.points_of is None and self.points_by in (None, scheme)
         }
         seeds = {
@@ -71,9 +71,9 @@ class Contest:
         claims = {f"{self.name}-claims": self.claims} if self.candidates else {}
         return {**points, **seeds, f"{self.name}-paired": self.paired, **claims}
 
-    def point(self, setting: Setting) -> dict[str, Any]:
+    def point(self, scheme: str, place: int) -> dict[str, Any]:
         """Best validation figures of one point."""
-        run, seconds = self._run(setting, seed=0, refit=False)
+        run, seconds = self._run(self.schemes[scheme][place], seed=0, refit=False)
         chosen = run.config.pop("chosen")
         best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])
         figures = {name: best[name] for name in ("recall@20", "ndcg@20")}

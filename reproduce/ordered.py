@@ -115,14 +115,8 @@ def soft_targets(backbone: Any, training: TrainingOptions, **labels: Any) -> dic
 class OrderedContest(Contest):
     """A contest on sequences whose runs are kept."""
 
-    def point(self, setting: Setting) -> dict[str, Any]:
+    def point(self, scheme: str, place: int) -> dict[str, Any]:
         """Best validation figures of one point."""
-        scheme, place = next(
-            (scheme, place)
-            for scheme, settings in self.schemes.items()
-            for place, held in enumerate(settings)
-            if held is setting
-        )
         run, labels, seconds = self.trained(scheme, place, seed=0)
         chosen = run.config["chosen"]
         best = next(entry for entry in chosen["history"] if entry["epoch"] == chosen["epoch"])

@@ -4,10 +4,11 @@ People are parted 8 : 1 : 1 as the authors part them, and of those held out all 
 Every run has the same batches of 128, the same 1,280 shared negatives and the same number of steps, of which
 validation Recall@50 chooses one; users are drawn uniformly. Every scheme has two points: two rates where
 nothing else is to be chosen, two of the hardness, two of the regulariser's strength, the authors' and a
-smaller one; with both, the pairs of these. Gradients reach the routing of ComiRec-DR and MIND in every run,
-the plain ones too, so that the regulariser alone is what differs. At the authors' strength these two begin
-to learn after some four to six epochs on Beauty only, so they have more of them. Repeats are left out and
-what somebody did before is masked, where the authors rank it too. The routing is looked at after every epoch.
+smaller one; with both, all four pairs of these. Gradients reach the routing of ComiRec-DR and MIND in every
+run, the plain ones too, so that the regulariser alone is what differs. At the authors' strength these two
+begin to learn after some four to six epochs on Beauty only, so they have more of them. Repeats are left out
+and what somebody did before is masked, where the authors rank it too. The routing is looked at after every
+epoch.
 """
 
 from __future__ import annotations
@@ -65,21 +66,19 @@ def contests(
 def interest_schemes(
     backbone: Any, rate: float, epochs: int, strengths: tuple[float, float]
 ) -> dict[str, list[Any]]:
-    """Plain, with interest-aware negatives, with the regulariser, and with both: two points each."""
+    """Plain, with interest-aware negatives, with the regulariser, with both: two points of each option."""
     training = TrainingOptions(
         epochs=epochs, batch_size=128, patience=epochs, metric="recall@50", draw="users", interests=1
     )
     plain = SampledSoftmaxScheme(
         negatives=1280, shared=True, similarity="dot", temperature=1.0, correction=False
     )
+    pairs = [*zip(HARDNESS, strengths, strict=True), *zip(HARDNESS, strengths[::-1], strict=True)]
     presets: dict[str, list[tuple[Preset, float]]] = {
         "plain": [(plain, rate), (plain, 3 * rate)],
         "negatives": [(REMIScheme(hardness=hardness, routing=0.0), rate) for hardness in HARDNESS],
         "routing": [(REMIScheme(hardness=0.0, routing=strength), rate) for strength in strengths],
-        "both": [
-            (REMIScheme(hardness=hardness, routing=strength), rate)
-            for hardness, strength in zip(HARDNESS, strengths, strict=True)
-        ],
+        "both": [(REMIScheme(hardness=hardness, routing=strength), rate) for hardness, strength in pairs],
     }
     return {
         name: [Setting(backbone, preset, OptimizerOptions("adam", own), training) for preset, own in points]

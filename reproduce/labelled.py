@@ -117,9 +117,9 @@ class Labelled(Contest):
     rows: Callable[[], tuple[Rows, Rows]] = field(kw_only=True)  # for choosing the epoch, and of the test
     epochs: int = 30
 
-    def point(self, setting: Setting) -> dict[str, Any]:
+    def point(self, scheme: str, place: int) -> dict[str, Any]:
         """Best AUC on the rows held for choosing."""
-        watch, run, seconds = self._watched(setting, 0)
+        watch, run, seconds = self._watched(self.schemes[scheme][place], 0)
         return {
             "fit_seconds": seconds,
             "validation": {"auc": watch.best},

@@ -116,10 +116,14 @@ def contest(study: str, name: str, metrics: str) -> Iterator[str]:
             seeds.setdefault(cell["scheme"], []).append(cell)
     order = sorted(seeds, key=lambda scheme: -_mean(seeds[scheme], wanted[0]))
     for scheme in order:
-        shown = " | ".join(_spread(seeds[scheme], metric) for metric in wanted)
+        held = seeds[scheme]
         less = _difference(paired, corrected, scheme, wanted[0])
-        epochs = ", ".join(str(epoch) for cell in seeds[scheme] if (epoch := _epoch(cell)) is not None)
-        yield f"| {scheme} | {_counted(paired, scheme, len(seeds[scheme]))} | {epochs} | {shown} | {less} |"
+        epochs = ", ".join(str(epoch) for cell in held if (epoch := _epoch(cell)) is not None)
+        counted = _counted(paired, scheme, len(held))
+        if not epochs and all(cell[wanted[0]] == held[0][wanted[0]] for cell in held):
+            held, counted = held[:1], "–"
+        shown = " | ".join(_spread(held, metric) for metric in wanted)
+        yield f"| {scheme} | {counted} | {epochs} | {shown} | {less} |"
 
 
 def claims(study: str, name: str, metric: str) -> Iterator[str]:
@@ -200,7 +204,10 @@ def _difference(paired: dict[str, Any] | None, corrected: dict[str, float], sche
         return "base |  | " if paired is not None and scheme == paired["base"] else " |  | "
     found = paired["less_base"][scheme]["metrics"][metric]
     interval = f"{found['low']:+.4f} to {found['high']:+.4f}"
-    return f"{found['difference']:+.4f} | {interval} | {corrected[scheme]:.3f}"
+    seeds = paired["seeds"] if isinstance(paired["seeds"], dict) else {}
+    own, most = seeds.get(scheme, []), max(map(len, seeds.values()), default=0)
+    of = f" (seed {', '.join(map(str, own))})" if len(own) < most else ""
+    return f"{found['difference']:+.4f}{of} | {interval} | {corrected[scheme]:.3f}"
 
 
 def curves(study: str) -> Iterator[str]:

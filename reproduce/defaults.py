@@ -36,6 +36,7 @@ FILES = {
     "lastfm-seq": "interactions",
     "games": "interactions",
 }
+PATIENCE = 5  # what a point's name does not tell
 SMALL = ("ml-100k", "citeulike", "yelp-sslrec")
 STUDY = "defaults"
 WIDER = ("lightgcn-sampled-softmax",)  # tried on all sets but the largest
@@ -45,7 +46,15 @@ SLOW = ("gmf-softmax", "lightgcn-softmax")  # tried on the smallest set alone
 def name_of(point: Suggested) -> str:
     """The options of a point in a file's name."""
     decay = {"decay": point.decay} if point.decay != 1 else {}
-    options = {"rate": point.rate, **decay, "batch": point.batch_size, **point.scheme, **point.backbone}
+    patient = {"patience": point.patience} if point.patience > PATIENCE else {}
+    options = {
+        "rate": point.rate,
+        **decay,
+        "batch": point.batch_size,
+        **patient,
+        **point.scheme,
+        **point.backbone,
+    }
     return "_".join(f"{name}-{shown(value)}" for name, value in options.items())
 
 

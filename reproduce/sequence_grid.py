@@ -39,6 +39,11 @@ def points() -> dict[str, list[Suggested]]:
             _point(rate, {"negatives": negatives, "calibration": 0.75}, dropout=0.5, batch=batch)
             for negatives in (64, 256)
             for rate, batch in ((0.001, 128), (0.001, 32), (0.003, 128))
+        ]
+        + [  # its loss stands still for some epochs before it falls
+            _point(0.001, {"negatives": 256, "calibration": 0.75}, dropout=share, batch=batch, patience=25)
+            for share in (0.2, 0.5)
+            for batch in (32, 128)
         ],
         "youtubednn-sampled-softmax": [
             _point(rate, scheme) for rate in (0.001, 0.003) for scheme in (SHARED, COSINES)
@@ -65,8 +70,10 @@ def sets(pair: str) -> tuple[str, ...]:
     return (*SETS, "games") if pair in WIDER else SETS
 
 
-def _point(rate: float, scheme: dict[str, Any], *, batch: int = 128, **backbone: Any) -> Suggested:
-    return Suggested("adam", rate, batch, 100, 5, scheme, backbone)
+def _point(
+    rate: float, scheme: dict[str, Any], *, batch: int = 128, patience: int = 5, **backbone: Any
+) -> Suggested:
+    return Suggested("adam", rate, batch, 100, patience, scheme, backbone)
 
 
 def _attached(backbone: str) -> dict[str, bool]:

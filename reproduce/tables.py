@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from reproduce.cells import ROOT, finished
-from reproduce.defaults import FILES, parted, ranked, shown, tried
+from reproduce.defaults import FILES, PATIENCE, parted, ranked, shown, tried
 from reproduce.pictures import KINDS, drawn, place, shown_as
 from tacit.defaults import Suggested, suggested
 from tacit.evaluation.compare import holm
@@ -282,6 +282,7 @@ def points(pair: str) -> Iterator[str]:
             "rate": point["rate"],
             **({"decay": point["decay"]} if point.get("decay", 1) != 1 else {}),
             "batch": point["batch_size"],
+            **({"patience": point["patience"]} if point["patience"] > PATIENCE else {}),
             **point["scheme"],
             **point["backbone"],
         }

@@ -49,6 +49,17 @@ class Material:
     facts: dict[str, Any]
 
 
+def as_split(part: Any, options: DataOptions) -> DataOptions:
+    """The options, and where they name no column the one by which the split was made that a file is of."""
+    said = beside(part).get("columns", {})
+    named = {role: column for role, column in said.items() if getattr(options, role) is None}
+    if named:
+        _log.info(
+            "columns as in the split: %s", ", ".join(f"{role} = {name}" for role, name in named.items())
+        )
+    return replace(options, **named)
+
+
 def read(
     source: Any, options: DataOptions, ids: Ids | None = None, *, part: bool = False, collapse: bool = True
 ) -> Interactions:

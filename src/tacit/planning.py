@@ -15,7 +15,7 @@ from tacit.data.interactions import Interactions
 from tacit.defaults import RATES, Suggested, beneath, fitting_batch, suggested, usual_meta, usual_scheme
 from tacit.errors import OptionError
 from tacit.evaluation.names import choosing
-from tacit.gathering import DataOptions, gathered
+from tacit.gathering import DataOptions, as_split, gathered
 from tacit.kernels.sampling import derived_key
 from tacit.labelling import with_given_labels
 from tacit.plan import INITIAL, Plan
@@ -44,6 +44,7 @@ def made(
 ) -> Plan:
     """The plan of one run. Raises subclasses of `UserError`."""
     choosing(training.metric)
+    options = as_split(train, options)
     earlier = earlier_run(start)
     if scheme is None:
         scheme = usual_scheme(_use(backbone))

@@ -61,6 +61,33 @@ def test_sessions_are_parted_by_pauses_and_read_as_users(tacit: Tacit, small: Pa
     assert tacit("data", "describe", out, "--set", "data.user=session", "--json").json["users"] == 3
 
 
+def test_who_trains_on_a_split_of_sessions_reads_sessions(tacit: Tacit, tmp_path: Path) -> None:
+    log, sessions, out = (tmp_path / name for name in ("log.parquet", "sessions.parquet", "split"))
+    rows = range(240)
+    times = [1_600_000_000 + (row // 4) * 86_400 + (row % 4) * 60 for row in rows]
+    who = [(row // 4) % 6 for row in rows]
+    pq.write_table(pa.table({"user_id": who, "item_id": [row % 7 for row in rows], "timestamp": times}), log)
+    assert tacit("data", "sessions", log, "--out", sessions).code == 0
+    by = ("--set", "data.user=session", "--by", "start")
+    assert tacit("data", "split", sessions, *by, "--out", out).code == 0
+    told = tacit(
+        "fit",
+        out / "train.parquet",
+        "--valid",
+        out / "valid.parquet",
+        "--out",
+        tmp_path / "run",
+        "--set",
+        "training.epochs=1",
+        "--backbone",
+        "gru4rec",
+    )
+    assert told.code == 0
+    assert "columns as in the split: user = session" in told.err
+    judged = tacit("evaluate", tmp_path / "run", "--test", out / "test.parquet", "--k", 2, "--json")
+    assert judged.json["users"] == 6
+
+
 def test_sessions_need_times_and_a_free_name(tacit: Tacit, small: Path, tmp_path: Path) -> None:
     out = tmp_path / "sessions.parquet"
     (tmp_path / "untimed.csv").write_text("user,item\na,x\nb,y\n")
@@ -91,7 +118,7 @@ def test_split_by_time_is_the_default_where_there_are_times(place: Place) -> Non
     assert times[1].max() < times[2].min()
 
 
-@pytest.mark.parametrize("by", ["time", "last", "random", "user"])
+@pytest.mark.parametrize("by", ["time", "last", "random", "user", "start"])
 def test_every_split_is_written_and_audited(tacit: Tacit, tmp_path: Path, by: str) -> None:
     log = write_log(tmp_path / "log.parquet")
     told = tacit("data", "split", log, "--out", tmp_path / "out", "--by", by, "--json")
@@ -101,7 +128,7 @@ def test_every_split_is_written_and_audited(tacit: Tacit, tmp_path: Path, by: st
     assert told.json["audit"]["test_users_without_train"] is not None
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"train.parquet", "valid.parquet", "test.parquet", "split.json"} <= written
-    assert ("test_history.parquet" in written) == (by == "user")
+    assert ("test_history.parquet" in written) == (by in ("user", "start"))
 
 
 def test_a_random_split_depends_on_the_seed_alone(tacit: Tacit, tmp_path: Path) -> None:

@@ -265,3 +265,55 @@ def test_writing_leaves_no_part_of_a_former_split(tmp_path: Path) -> None:
     write(whole.to_arrow(), *split_rows(whole, "time", valid=0, test=0.3), tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["mine.parquet", "split.json", "test.parquet", "train.parquet", "valid.parquet"]
+
+
+def test_by_start_those_who_began_last_are_held_out_whole() -> None:
+    """Ten people of five events, one an hour; each begins a day after the one before."""
+    users = np.repeat(np.arange(10), 5)
+    times = users * 86_400 + np.tile(np.arange(5), 10) * 3_600
+    order = np.random.default_rng(0).permutation(50)
+    found = split(timed(users[order], times[order]), "start", valid=0.2, test=0.2)
+    assert found.valid is not None
+    assert found.test is not None
+    assert found.valid_history is not None
+    assert found.test_history is not None
+    assert sorted(set(found.train.users)) == list(range(6))
+    assert sorted(found.valid.users) == [6, 7]
+    assert sorted(found.test.users) == [8, 9]
+    assert np.bincount(found.valid_history.users, minlength=10).tolist() == [0] * 6 + [4, 4, 0, 0]
+    assert np.bincount(found.test_history.users, minlength=10).tolist() == [0] * 8 + [4, 4]
+    assert found.test.times is not None
+    assert sorted(found.test.times % 86_400) == [4 * 3_600] * 2
+
+
+def test_by_start_a_single_event_after_the_cut_teaches_nothing() -> None:
+    """The last three of ten people have one event each: a history without truth."""
+    users = np.array([*np.repeat(np.arange(7), 2), 7, 8, 9])
+    found = split(timed(users, np.arange(len(users))), "start", valid=0.0, test=0.2)
+    assert found.test is not None
+    assert found.test_history is not None
+    assert found.test.users.tolist() == [6]
+    assert sorted(found.test_history.users) == [6, 7, 8, 9]
+    assert found.train.users.max() == 5
+
+
+def test_by_start_needs_times_and_somebody_with_two_events() -> None:
+    with pytest.raises(OptionError, match="split by start needs timestamps"):
+        split(log([0, 0, 1, 1]), "start")
+    with pytest.raises(DataError, match="no user has two events"):
+        split(timed([0, 1, 2], [1, 2, 3]), "start")
+
+
+@given(EVENTS)
+def test_by_start_nobody_in_train_begins_after_somebody_in_test(events: list[tuple[int, int]]) -> None:
+    users, times = zip(*events, strict=True)
+    whole = timed(users, times)
+    try:
+        rows, _, _ = split_rows(whole, "start", valid=0.2, test=0.3)
+    except DataError:
+        return
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(len(whole)))
+    begins = {user: min(time for other, time in events if other == user) for user in set(users)}
+    trained = [begins[user] for user in whole.users[rows["train"]].tolist()]
+    tested = [begins[user] for user in whole.users[rows["test"]].tolist()]
+    assert max(trained) < min(tested)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 DAY = 86_400
 SESSION = "session"  # column that `tacit data sessions` adds
-SHARE = "Share of the yeses (by time: of all rows; by user: of the people)"
+SHARE = "Share of the yeses (by time: of all rows; by user and start: of the people)"
 
 app = typer.Typer(help="Simulate, describe, part and split logs of interactions.", no_args_is_help=True)
 Log = Annotated[Path, typer.Argument(help="Log of interactions: Parquet, CSV, TSV or JSON lines.")]
@@ -96,7 +96,7 @@ def sessions(
         emit({"out": str(out), "gap": gap, **counts})
     else:
         table(f"{out}: sessions end by {gap:g} s without an event", ("", ""), counts.items())
-        say(f"read each session as a user by --set data.user={SESSION}")
+        say(f"read each session as a user by --set data.user={SESSION}, and split the log by start")
 
 
 @app.command("split")
@@ -104,10 +104,10 @@ def split(
     log: Log,
     out: Annotated[Path, typer.Option(help="Folder for train, valid and test files and split.json.")],
     by: Annotated[
-        Literal["time", "last", "random", "user"] | None,
+        Literal["time", "last", "random", "user", "start"] | None,
         typer.Option(
             help="time: one cut for all (default where there are times); last: each user's last; "
-            "random: of each user's; user: whole users held out."
+            "random: of each user's; user: whole users held out; start: those who began last, for sessions."
         ),
     ] = None,
     valid: Annotated[float, typer.Option(min=0, max=1, help=f"{SHARE} to choose by.")] = 0.1,
@@ -131,6 +131,7 @@ def split(
     import numpy as np
 
     from tacit.data.audit import audit
+    from tacit.data.columns import ROLES
     from tacit.data.shown import with_train
     from tacit.data.split import IMPRESSIONS, Split, split_rows, write
 
@@ -149,7 +150,8 @@ def split(
         parts["train"] = parts["train"].concat(shown.select(keep))
         notes = (*notes, f"{len(kept):,} of {len(keep):,} impressions go with train: {why}")
     report = audit(Split(**parts, kind=kind, notes=notes))
-    write(table_of_log, rows, kind, notes, out, kept if kept else None)
+    named = {role: options[role] for role in ROLES if options[role] is not None}
+    write(table_of_log, rows, kind, notes, out, kept if kept else None, named)
     for note in (*notes, *report.findings()):
         say(note)
     if kept is not None:

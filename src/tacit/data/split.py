@@ -16,12 +16,13 @@ from tacit.errors import DataError, OptionError, TacitError
 from tacit.kernels.ingest import order_by_user
 from tacit.kernels.sampling import derived_key
 
-By = Literal["time", "last", "random", "user"]
+By = Literal["time", "last", "random", "user", "start"]
 Rows = dict[str, Int64[np.ndarray, "part"]]
 Part = Int64[np.ndarray, "n"]  # of each row the index of its part in PARTS
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
 IMPRESSIONS = "train_impressions"
 VALIDATION_SHARE, VALIDATION_USERS, TRUTH_SHARE = 0.05, 10_000, 0.2
+WHOLE = ("user", "start")  # ways that hold users out whole
 SPLIT, VALIDATION = 7, 8
 LEAK = "leave-last-out leaks across users: training holds events later than others' test events"
 
@@ -62,11 +63,13 @@ def split(
     seed: int = 0,
 ) -> Split:
     """Split a log: `time` at two moments for everybody (the default where there are times), `last` n events
-    of each user (the default where there are positions), `random` per user, `user` (people held out whole).
+    of each user (the default where there are positions), `random` per user, `user` (people held out whole),
+    `start` (those held out whole who began last: users that are sessions).
 
     `valid` and `test` are shares, of events or of people. Events at one moment are never parted by time. By
     `last` and `random` at least one yes of each user stays in train; by time people may begin after the cut.
     Of people held out whole the last fifth of their yeses is the truth, what was before it their history.
+    By `start` who has one yes alone is held out too, as a history without truth.
     Noes and impressions go with the time or the person, else to train. An empty valid part is None.
 
     Raises `OptionError` for a share out of range or a way that the log's columns do not allow, `DataError`
@@ -114,9 +117,11 @@ def split_rows(
         part = _by_last(log, n if valid else 0, n)
     elif by == "random":
         part = _at_random(log, valid, test, rng)
-    else:
+    elif by == "user":
         part = _by_user(log, valid, test, rng)
-    names = PARTS if by == "user" else PARTS[:3]
+    else:
+        part = _by_start(log, valid, test)
+    names = PARTS if by in WHOLE else PARTS[:3]
     rows = {name: np.flatnonzero(part == at) for at, name in enumerate(names)}
     for name in ("train", "test"):
         if len(rows[name]) == 0:
@@ -138,7 +143,7 @@ def _newcomers(log: Interactions, rows: Rows) -> list[str]:
         return []
     return [
         f"{new:,} of {len(people):,} users of the test part have nothing in train: where each user is one "
-        "visit or session, split by user; by last or at random, everybody has a part of their own in train"
+        "visit or session, split by start; by last or at random, everybody has a part of their own in train"
     ]
 
 
@@ -177,10 +182,12 @@ def write(
     notes: tuple[str, ...],
     folder: Path,
     impressions: pa.Table | None = None,
+    columns: dict[str, str] | None = None,
 ) -> None:
     """The parts of a source table, all its columns kept, as Parquet files; split.json comes last.
 
-    `impressions`: those that go with train. Parts of a former split in the same folder go. Raises
+    `impressions`: those that go with train. `columns`: those that were named, by role, for who reads the
+    parts. Parts of a former split in the same folder go. Raises
     `StorageError`.
     """
     parts = {name: table.take(pa.array(chosen)) for name, chosen in rows.items()}
@@ -191,7 +198,8 @@ def write(
     for name, part in parts.items():
         storage.write_parquet(folder / f"{name}.parquet", part)
     counts = {name: len(chosen) for name, chosen in rows.items()}
-    storage.write_json(folder / "split.json", {"kind": kind, "notes": list(notes), "rows": counts})
+    said = {"kind": kind, "notes": list(notes), "rows": counts, "columns": columns or {}}
+    storage.write_json(folder / "split.json", said)
 
 
 def beside(part: Any) -> dict[str, Any]:
@@ -273,8 +281,34 @@ def _by_user(log: Interactions, valid: float, test: float, rng: np.random.Genera
     group = np.zeros(log.n_users, np.int64)
     group[people[:n_test]] = 2
     group[people[n_test : n_test + n_valid]] = 1
-    truths = np.maximum(np.round(counts * TRUTH_SHARE), 1).astype(np.int64)
-    truth = _from_end(log, order, indptr, np.zeros_like(truths), np.minimum(truths, counts)) == 2
+    return _held_whole(log, order, indptr, group)
+
+
+def _by_start(log: Interactions, valid: float, test: float) -> Part:
+    if log.times is None:
+        raise OptionError("split by start needs timestamps: name the column, or split by user")
+    order, indptr = log.histories()
+    begins = np.full(log.n_users, np.iinfo(np.int64).max)
+    np.minimum.at(begins, log.users, log.times)
+    ordered = np.sort(begins[np.diff(indptr) >= 2])
+    if len(ordered) == 0:
+        raise DataError("no user has two events, so nobody's last ones can be told from what was before them")
+    second = _cut(ordered, test)
+    before = ordered[: np.searchsorted(ordered, second)]
+    first = _cut(before, valid / (1 - test)) if valid and len(before) else second
+    return _held_whole(log, order, indptr, np.add(begins >= first, begins >= second, dtype=np.int64))
+
+
+def _held_whole(
+    log: Interactions,
+    order: Int64[np.ndarray, "yeses"],
+    indptr: Int64[np.ndarray, "users_plus_one"],
+    group: Int64[np.ndarray, "users"],
+) -> Part:
+    """Of users in valid (1) and test (2) the last yeses there, all else to their histories."""
+    counts = np.diff(indptr)
+    truths = np.where(counts >= 2, np.maximum(np.round(counts * TRUTH_SHARE), 1), 0).astype(np.int64)
+    truth = _from_end(log, order, indptr, np.zeros_like(truths), truths) == 2
     of = group[log.users]
     part: Part = np.where(truth | (of == 0), of, of + 2)
     return part

@@ -118,7 +118,7 @@ def main() -> None:
     if sys.argv[1:]:
         print(json.dumps(speed(*sys.argv[1:])))
         return
-    few = ("--batch", str(BATCH), "--epochs", "1", "--max-steps", "30")
+    few = ("--batch", str(BATCH), "--epochs", "1", "--max-steps", "120")
     whole = ("--batch", str(BATCH), "--epochs", "5")
     beside("diginetica", "SASRec", {"rectools": few, "replay": few})
     beside("ml-100k", "SASRec", {"rectools": whole, "replay": whole})

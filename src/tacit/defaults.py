@@ -106,6 +106,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     **{(backbone, scheme): row for backbone in SEQUENCES for scheme, row in BY_SCHEME.items()},
     **{("gru4rec", scheme): replace(row, rate=RECURRENT_RATE) for scheme, row in BY_SCHEME.items()},
     **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
+    ("sasrec", "softmax"): replace(SEQUENTIAL, batch_size=32, scheme=DOTS, backbone={"dropout": 0.5}),
     ("sasrec", "gbce"): replace(SEQUENTIAL, batch_size=32, backbone={"dropout": 0.5}),
     ("youtubednn", "sampled-softmax"): replace(BY_SCHEME["sampled-softmax"], rate=0.003),
     ("comirec-sa", "sampled-softmax"): replace(SEQUENTIAL, scheme=COSINES),

@@ -41,9 +41,12 @@ def points() -> dict[str, list[Suggested]]:
             for rate, batch in ((0.001, 128), (0.001, 32), (0.003, 128))
         ]
         + [  # its loss stands still for some epochs before it falls
-            _point(0.001, {"negatives": 256, "calibration": 0.75}, dropout=share, batch=batch, patience=25)
+            _point(
+                0.001, {"negatives": 256, "calibration": 0.75}, dropout=share, batch=batch, patience=patience
+            )
+            for patience, batches in ((25, (32, 128)), (100, (32,)))
             for share in (0.2, 0.5)
-            for batch in (32, 128)
+            for batch in batches
         ],
         "youtubednn-sampled-softmax": [
             _point(rate, scheme) for rate in (0.001, 0.003) for scheme in (SHARED, COSINES)

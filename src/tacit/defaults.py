@@ -108,6 +108,7 @@ TABLE: dict[tuple[str, str], Suggested] = {
     **{("comirec-dr", scheme): replace(row, rate=ROUTED_RATE) for scheme, row in BY_SCHEME.items()},
     ("sasrec", "softmax"): replace(SEQUENTIAL, batch_size=32, scheme=DOTS, backbone={"dropout": 0.5}),
     ("sasrec", "gbce"): replace(SEQUENTIAL, batch_size=32, backbone={"dropout": 0.5}),
+    ("sasrec", "desorec"): replace(SEQUENTIAL, backbone={"dropout": 0.5}),
     ("youtubednn", "sampled-softmax"): replace(BY_SCHEME["sampled-softmax"], rate=0.003),
     ("comirec-sa", "sampled-softmax"): replace(SEQUENTIAL, scheme=COSINES),
     ("comirec-sa", "remi"): Suggested("adam", 0.005, 128, 100, 5, {"hardness": 1.0, "routing": 0.1}),

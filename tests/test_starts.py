@@ -73,9 +73,9 @@ def test_only_new_rows_are_held_out(earlier: Path) -> None:
 @pytest.mark.parametrize(
     ("backbone", "said"),
     [
-        (tacit.MFConfig(dim=16), "user_table: rows of 8 then, rows of 16 now"),
+        (tacit.MFConfig(dim=16), r"user_table: \d+ x 8 then, \d+ x 16 now"),
         (tacit.GMFConfig(dim=8), "axes: missing then, 8 now"),
-        (tacit.MFConfig(dim=8, biases=True), "user_bias: missing then, rows of 1 now"),
+        (tacit.MFConfig(dim=8, biases=True), r"user_bias: missing then, \d+ x 1 now"),
         (tacit.LightGCNConfig(dim=8), "cannot go on from the earlier run's MF"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from tacit.data.loaders import Loader, PairLoader
 from tacit.data.softlabels import SoftLabels
-from tacit.data.split import history_beside
+from tacit.data.splitfiles import history_beside
 from tacit.data.windows import SequenceLoader
 from tacit.errors import DataError, OptionError, RunFolderError
 from tacit.events import Callback

@@ -103,7 +103,7 @@ def _labelled(
         _log.info("base: best %s on validation %.4f", plan.metric, stopping.best)
         stopping.load_best(step)
         examples = loaders(replace(base, over_users=False), plan.train, step.backbone)[0]
-        _log.info("soft labels: from the nearest examples in %s rows", f"{len(plan.train):,}")
+        _log.info("soft labels: made now, from like examples in %s rows", f"{len(plan.train):,}")
         labels = labels_of(step, examples, plan)
         if kept is not None:
             labels.save(kept)

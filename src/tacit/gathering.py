@@ -11,7 +11,8 @@ import numpy as np
 from tacit.data.audit import audit
 from tacit.data.evidence import Evidence
 from tacit.data.interactions import Interactions
-from tacit.data.split import Split, beside, history_beside, validation
+from tacit.data.split import Split, validation
+from tacit.data.splitfiles import beside, history_beside
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, OptionError
 from tacit.run import Run

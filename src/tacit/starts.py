@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,8 @@ def _copy(new: Any, earlier: Run) -> None:
     old = earlier.backbone
     if not hasattr(new, "copy_rows"):
         raise OptionError(f"{type(new).__name__} cannot go on from an earlier run: it has no copy_rows")
-    has, had = _shapes(new), _shapes(old)
-    if type(new) is not type(old) or has != had:
-        names = sorted(name for name in has.keys() | had.keys() if has.get(name) != had.get(name))
-        now, then = ({name: shapes.get(name, "missing") for name in names} for shapes in (has, had))
-        differing = "; ".join(f"{name}: {then[name]} then, {now[name]} now" for name in names)
+    differing = "; ".join(_differences(old, new))
+    if type(new) is not type(old) or differing:
         options = ", ".join(f"{name} = {value}" for name, value in earlier.config["backbone"].items())
         raise OptionError(
             f"this {type(new).__name__} cannot go on from the earlier run's {type(old).__name__} "
@@ -55,13 +53,22 @@ def _copy(new: Any, earlier: Run) -> None:
     new.copy_rows(old)
 
 
-def _shapes(backbone: Any) -> dict[str, str]:
-    """Of each tensor its shape; of tables with a row for each user, item or both that of a row."""
-    users, items = backbone.n_users, backbone.n_items
-    counts, found = (users, items, users + items), {}
-    for name, tensor in backbone.state_dict().items():
-        shape = tuple(tensor.shape)
-        grows = bool(shape) and shape[0] in counts
-        sizes = " x ".join(str(size) for size in (shape[1:] if grows else shape))
-        found[name] = f"rows of {sizes or 1}" if grows else sizes
-    return found
+def _differences(old: Any, new: Any) -> Iterator[str]:
+    """Tensors of two backbones that differ in shape other than by the rows of more users, items or both."""
+    then, now = (
+        {name: tuple(tensor.shape) for name, tensor in backbone.state_dict().items()}
+        for backbone in (old, new)
+    )
+    users, items = (old.n_users, new.n_users), (old.n_items, new.n_items)
+    grown = {users, items, (users[0] + items[0], users[1] + items[1])}
+    for name in sorted(then.keys() | now.keys()):
+        before, after = then.get(name), now.get(name)
+        if before == after:
+            continue
+        if before and after and before[1:] == after[1:] and (before[0], after[0]) in grown:
+            continue
+        yield f"{name}: {_said(before)} then, {_said(after)} now"
+
+
+def _said(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else " x ".join(map(str, shape))

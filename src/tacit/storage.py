@@ -193,10 +193,13 @@ def write_artifact(
     `ArtifactError`, before anything is written, where the folder holds an artifact of another kind.
     """
     entries: dict[str, dict[str, Any]] = {}
-    held = kind_of(folder)
-    if held not in (None, kind):
-        raise ArtifactError(f"{folder}: holds a {held}, which a {kind} would replace; name another folder")
-    previous = set() if held is None else set(_manifest(folder)["files"])
+    previous: set[str] = set()
+    if (held := _held(folder)) is not None:
+        previous = set(held["files"])
+        if held["kind"] != kind:
+            raise ArtifactError(
+                f"{folder}: holds a {held['kind']}, which a {kind} would replace; name another folder"
+            )
     try:
         for name, content in files.items():
             data = content if isinstance(content, bytes) else content()
@@ -216,9 +219,17 @@ def write_artifact(
 
 
 def kind_of(folder: Path) -> str | None:
-    """The kind of artifact that a folder holds, None where it holds none, or a damaged one."""
+    """The kind of artifact in a folder, "damaged artifact", or None where there is no manifest."""
+    if not (folder / MANIFEST).exists():
+        return None
+    held = _held(folder)
+    return "damaged artifact" if held is None else str(held["kind"])
+
+
+def _held(folder: Path) -> dict[str, Any] | None:
+    """The manifest of the artifact in a folder; None where there is none, or a damaged one."""
     with suppress(ArtifactError):
-        return str(_manifest(folder)["kind"])
+        return _manifest(folder)
     return None
 
 

@@ -81,3 +81,14 @@ def test_a_misspelt_graph_is_refused_with_the_choices(tacit: Tacit, tmp_path: Pa
     told = tacit("soft-labels", base, "--train", train, "--out", tmp_path / "labels", "--graph", "densest")
     assert told.code == 2
     assert "nearest" in told.err
+
+
+def test_labels_do_not_take_the_place_of_what_is_damaged(tacit: Tacit, tmp_path: Path) -> None:
+    train, valid = parts_in(tmp_path)
+    base = tmp_path / "base"
+    assert tacit("fit", train, "--valid", valid, *QUICK, "--out", base).code == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text("{")
+    told = tacit("soft-labels", base, "--train", train, "--out", tmp_path / "other")
+    assert told.code == 2
+    assert "holds a damaged artifact already" in told.err

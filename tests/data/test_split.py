@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tacit.data import split as module
 from tacit.data.interactions import Interactions
 from tacit.data.read import table_of
-from tacit.data.split import Split, split, split_rows, validation, write
+from tacit.data.split import Split, split, split_rows, validation
+from tacit.data.splitfiles import write
 from tacit.data.vocabulary import Vocabulary
 from tacit.errors import DataError, OptionError
 

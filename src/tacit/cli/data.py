@@ -133,7 +133,8 @@ def split(
     from tacit.data.audit import audit
     from tacit.data.columns import ROLES
     from tacit.data.shown import with_train
-    from tacit.data.split import IMPRESSIONS, Split, split_rows, write
+    from tacit.data.split import Split, split_rows
+    from tacit.data.splitfiles import IMPRESSIONS, write
 
     shared.use_threads(threads)
     _refuse_held(out, "split.json", "a split")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Int64
 
-from tacit import storage
 from tacit.data.interactions import Interactions
-from tacit.errors import DataError, OptionError, TacitError
+from tacit.errors import DataError, OptionError
 from tacit.kernels.ingest import order_by_user
 from tacit.kernels.sampling import derived_key
 
@@ -20,7 +17,6 @@ By = Literal["time", "last", "random", "user", "start"]
 Rows = dict[str, Int64[np.ndarray, "part"]]
 Part = Int64[np.ndarray, "n"]  # of each row the index of its part in PARTS
 PARTS = ("train", "valid", "test", "valid_history", "test_history")
-IMPRESSIONS = "train_impressions"
 VALIDATION_SHARE, VALIDATION_USERS, TRUTH_SHARE = 0.05, 10_000, 0.2
 WHOLE = ("user", "start")  # ways that hold users out whole
 SPLIT, VALIDATION = 7, 8
@@ -173,52 +169,6 @@ def validation(
     if sequences or log.clock is not None:
         return _without(log, order[indptr[people + 1] - 1])
     return _without(log, order[indptr[people] + rng.integers(0, counts[people])])
-
-
-def write(
-    table: pa.Table,
-    rows: Rows,
-    kind: str,
-    notes: tuple[str, ...],
-    folder: Path,
-    impressions: pa.Table | None = None,
-    columns: dict[str, str] | None = None,
-) -> None:
-    """The parts of a source table, all its columns kept, as Parquet files; split.json comes last.
-
-    `impressions`: those that go with train. `columns`: those that were named, by role, for who reads the
-    parts. Parts of a former split in the same folder go. Raises
-    `StorageError`.
-    """
-    parts = {name: table.take(pa.array(chosen)) for name, chosen in rows.items()}
-    if impressions is not None:
-        parts[IMPRESSIONS] = impressions
-    for stale in ("split.json", *(f"{name}.parquet" for name in (*PARTS, IMPRESSIONS) if name not in parts)):
-        storage.remove(folder / stale)
-    for name, part in parts.items():
-        storage.write_parquet(folder / f"{name}.parquet", part)
-    counts = {name: len(chosen) for name, chosen in rows.items()}
-    said = {"kind": kind, "notes": list(notes), "rows": counts, "columns": columns or {}}
-    storage.write_json(folder / "split.json", said)
-
-
-def beside(part: Any) -> dict[str, Any]:
-    """What `write` said of the split to which a file belongs; empty where it said nothing of it."""
-    if not isinstance(part, str | Path):
-        return {}
-    path = Path(part)
-    try:
-        said = storage.read_json(path.with_name("split.json"))
-        ours = path.stem in said["rows"] and said["kind"] in get_args(By) and isinstance(said["notes"], list)
-        return dict(said) if ours else {}
-    except (TacitError, TypeError, KeyError):
-        return {}
-
-
-def history_beside(part: Any) -> Path | None:
-    """The file with the histories of people who were held out whole, where a file holds their truth."""
-    path = Path(part).with_name(f"{Path(part).stem}_history.parquet") if beside(part) else None
-    return path if path is not None and path.exists() else None
 
 
 def _without(log: Interactions, held: Int64[np.ndarray, "held"]) -> tuple[Interactions, Interactions]:
